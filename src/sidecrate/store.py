@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions on disk: drafts, manifests, digests.
+
+A version is written into a hidden draft folder beside its siblings and moved into place when it is complete.
+Bytes are hashed while they are written, so nothing large is read again. The manifest (``sha256  path`` lines,
+sorted by path) is the identity: same bytes, same digest, whatever the scan order, file system or packing.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, Generic, TypeVar, cast
+
+from sidecrate.artifacts import KINDS, MANIFEST, META, Artifact, Json, read_meta
+from sidecrate.errors import Finding, InputError, RecordError
+
+A = TypeVar("A", bound=Artifact)
+
+BLOCK = 1 << 20
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"v([1-9][0-9]*)")
+_DRAFTS = ".drafts"
+_RESUMABLE = "resume-"
+_GRACE_S = 60  # a draft this young may belong to a process that has not locked it yet
+
+
+# ---------------------------------------------------------------------------------------------- digests
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex sha256 of a file, read in 1 MiB blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """Return JSON as UTF-8 bytes that depend on the value only: sorted keys, indent 1, final newline."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` at one moment; after a crash the old or the new bytes are there, whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def encode_path(path: str) -> str:
+    """Return a path as a manifest line writes it (RFC 8493 §2.1.3: only LF, CR and % are encoded)."""
+    return path.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
+
+
+def decode_path(path: str) -> str:
+    """Return the path that `encode_path` was given."""
+    return re.sub("%(0A|0D|25)", lambda m: chr(int(m[1], 16)), path, flags=re.IGNORECASE)
+
+
+def manifest_bytes(digests: Mapping[str, str]) -> bytes:
+    """Return the manifest of path → hex digest: one line a file, sorted by path."""
+    return "".join(f"{digests[path]}  {encode_path(path)}\n" for path in sorted(digests)).encode()
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """Return path → hex digest of a manifest file.
+
+    Raises
+    ------
+    RecordError
+        Missing, or a line is not ``<64 hex>  <relative path>``.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path.parent.name}/{path.name}: not readable; run `sidecrate audit`") from error
+    digests: dict[str, str] = {}
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
+        if match is None or not is_inside(decode_path(match[2])):
+            where = f"{path.parent.name}/{path.name}"
+            raise RecordError(f"{where}: line {number} is broken; run `sidecrate audit`")
+        digests[decode_path(match[2])] = match[1]
+    return digests
+
+
+def is_inside(path: str) -> bool:
+    """Return whether a relative POSIX path stays below the folder it is relative to."""
+    pure = PurePosixPath(path)
+    return bool(path) and not pure.is_absolute() and ".." not in pure.parts and "\\" not in path
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yield the relative POSIX path of each file below a folder; symbolic links are not followed."""
+    pending = [("", folder)]
+    while pending:
+        prefix, current = pending.pop()
+        for entry in sorted(os.scandir(current), key=lambda item: item.name):
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((f"{prefix}{entry.name}/", Path(entry.path)))
+            else:
+                yield f"{prefix}{entry.name}"
+
+
+# ------------------------------------------------------------------------------------- reading versions
+
+
+def open_version(path: Path) -> Artifact:
+    """Return the noun in a version folder; costs one read of its manifest, no payload byte.
+
+    Raises
+    ------
+    InputError, RecordError
+        Not a version, or its metadata is broken.
+    """
+    match = _VERSION.fullmatch(path.name)
+    if match is None or not path.is_dir():
+        raise InputError(f"{path.name}: not a version folder (v1, v2, …)")
+    noun = KINDS[read_meta(path)["kind"]]
+    manifest = path / MANIFEST
+    read_manifest(manifest)
+    return noun(path, path.parent.name, int(match[1]), f"sha256:{sha256_file(manifest)}")
+
+
+def version_numbers(series: Path) -> list[int]:
+    """Return the version numbers present in a series folder, ascending."""
+    if not series.is_dir():
+        return []
+    found = (_VERSION.fullmatch(entry.name) for entry in series.iterdir())
+    return sorted(int(match[1]) for match in found if match)
+
+
+def versions(series: Path) -> list[Artifact]:
+    """Return every version of a series folder such as ``labels/pores``, oldest first."""
+    return [open_version(series / f"v{number}") for number in version_numbers(series)]
+
+
+def verify(artifact: Artifact) -> Iterator[Finding]:
+    """Yield a finding for each file of a version that is missing, changed or unknown."""
+    expected = read_manifest(artifact.path / MANIFEST)
+    present = set(files_below(artifact.path)) - {MANIFEST}
+    repair = "restore this version from a package or a backup"
+    for name in sorted(expected.keys() - present):
+        yield Finding("error", "fixity.missing", f"{artifact.place}/{name}", "the file is missing", repair)
+    for name in sorted(present - expected.keys()):
+        where = f"{artifact.place}/{name}"
+        yield Finding("error", "fixity.extra", where, "the file is not in the manifest", "remove it")
+    for name in sorted(expected.keys() & present):
+        if sha256_file(artifact.path / name) != expected[name]:
+            yield Finding("error", "fixity.digest", f"{artifact.place}/{name}", "the bytes changed", repair)
+
+
+# ------------------------------------------------------------------------------------- writing versions
+
+
+class _HashingFile(io.BufferedIOBase):
+    """A binary file for writing that hashes what passes and tells the draft when it closes."""
+
+    def __init__(self, draft: Draft[Artifact], name: str) -> None:
+        self._draft, self._name = draft, name
+        self._file: BinaryIO = draft.file(name).open("wb")
+        self._hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(cast(bytes, data))
+        self._hash.update(view)
+        return self._file.write(view)
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._file.close()
+            self._draft.note(self._name, self._hash.hexdigest())
+        super().close()
+
+
+class Draft(Generic[A]):
+    """A version in the making: a place to write to.
+
+    Attributes
+    ----------
+    path : Path
+        The folder the files are written in, hidden until the version is complete.
+    digests : dict of str to str
+        Relative path → hex sha256 of every file written so far. After an interruption it is read back
+        from the ledger, so that a resumed step knows which files are whole.
+    """
+
+    def __init__(self, noun: type[A], series: Path, folder: Path) -> None:
+        self.path = folder / "payload"
+        self.path.mkdir(exist_ok=True)
+        self._noun, self._series = noun, series
+        self._ledger = folder / "ledger"
+        self._guard = threading.Lock()
+        self.digests = self._read_ledger()
+        self.finished: A | None = None
+
+    def file(self, name: str) -> Path:
+        """Return the path to write a file of this version to, its folder made; an old hard link there is cut."""
+        if not is_inside(name) or name in (META, MANIFEST):
+            raise InputError(f"{name!r}: not a usable file name inside a version")
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        return path
+
+    def note(self, name: str, hexdigest: str) -> None:
+        """Remember the digest of a file that was written by somebody who hashed it on the way."""
+        with self._guard:
+            self.digests[name] = hexdigest
+            self._append_ledger(hexdigest, name)
+
+    def forget(self, name: str) -> None:
+        """Drop a file that was deleted from the draft."""
+        with self._guard:
+            if self.digests.pop(name, None) is not None:
+                self._append_ledger("-" * 64, name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Return a binary file for writing, hashed on the way."""
+        return cast(IO[bytes], _HashingFile(cast("Draft[Artifact]", self), name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one small file."""
+        with self.open(name) as file:
+            file.write(data)
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a value as canonical JSON."""
+        self.write(name, canonical_json(value))
+
+    def adopt(self, name: str) -> None:
+        """Take in a file that a library wrote into the draft by itself; it is read once to be hashed."""
+        self.note(name, sha256_file(self.path / name))
+
+    def copy(self, source: Path, name: str) -> None:
+        """Copy a file from elsewhere, hashed on the way."""
+        with source.open("rb") as reader, self.open(name) as writer:
+            shutil.copyfileobj(reader, writer, BLOCK)
+
+    def share(self, other: Artifact, names: Iterable[str]) -> None:
+        """Take files of an earlier version with their known digests, as hard links where that works."""
+        known = read_manifest(other.path / MANIFEST)
+        for name in names:
+            target = self.file(name)
+            try:
+                os.link(other.path / name, target)
+            except OSError:
+                shutil.copyfile(other.path / name, target)
+            self.note(name, known[name])
+
+    def finish(self, meta: Json) -> A:
+        """Seal the version, move it into place and return it.
+
+        Raises
+        ------
+        RecordError
+            A file in the draft was never hashed, or a hashed one is gone (a bug or interference).
+        """
+        self.digests.pop(META, None)
+        data = canonical_json({**meta, "kind": self._noun.kind})
+        write_atomic(self.path / META, data)
+        self.digests[META] = hashlib.sha256(data).hexdigest()
+        self._check_complete()
+        manifest = manifest_bytes(self.digests)
+        write_atomic(self.path / MANIFEST, manifest)
+        _sync_tree(self.path)
+        digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+        path, version = _move_into_series(self.path, self._series)
+        self.finished = self._noun(path, self._series.name, version, digest)
+        return self.finished
+
+    def _check_complete(self) -> None:
+        present = set(files_below(self.path)) - {MANIFEST}
+        if odd := sorted(present ^ self.digests.keys()):
+            raise RecordError(f"{self._series.name}: the draft does not hold what was hashed: {odd[0]}; run again")
+
+    def _append_ledger(self, hexdigest: str, name: str) -> None:
+        with self._ledger.open("ab") as ledger:
+            ledger.write(f"{hexdigest}  {encode_path(name)}\n".encode())
+
+    def _read_ledger(self) -> dict[str, str]:
+        """Return what an interrupted run had finished, and delete every file it had not."""
+        known: dict[str, str] = {}
+        with suppress(FileNotFoundError):
+            for line in self._ledger.read_bytes().split(b"\n"):
+                if len(line) > 66:
+                    known[decode_path(line[66:].decode())] = line[:64].decode()
+        known = {name: digest for name, digest in known.items() if (self.path / name).is_file()}
+        for name in list(files_below(self.path)):
+            if name not in known:
+                (self.path / name).unlink()
+        return known
+
+
+@contextmanager
+def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft[A]]:
+    """Open a new version of `noun` in the folder `series` (``…/labels/pores``) for writing.
+
+    Parameters
+    ----------
+    noun : type of Artifact
+    series : Path
+        Its last part is the name of the series; made if missing.
+    key : str, optional
+        Makes the draft resumable: after an interruption the same key finds the same draft again, with the
+        digests of all files that were complete. Without it an interrupted draft is thrown away.
+
+    Raises
+    ------
+    InputError
+        The name is unusable, or another process is writing the same draft.
+    """
+    if NAME.fullmatch(series.name) is None:
+        raise InputError(f"{series.name!r}: a name has 1-64 of a-z 0-9 . _ - and begins with a letter or digit")
+    sweep(series)
+    folder = series / _DRAFTS / (f"{_RESUMABLE}{key}" if key else uuid.uuid4().hex)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("wb") as lock:
+        if not _try_lock(lock):
+            raise InputError(f"{series.name}: another process is writing this version; wait for it to end")
+        made: Draft[A] = Draft(noun, series, folder)
+        try:
+            yield made
+        finally:
+            if made.finished is not None or key is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(series: Path) -> None:
+    """Delete drafts that a killed process left and nobody can resume."""
+    for folder in (series / _DRAFTS).glob("*"):
+        if not folder.name.startswith(_RESUMABLE):
+            with suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
+                if time.time() - folder.stat().st_mtime > _GRACE_S and _try_lock(lock):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _move_into_series(path: Path, series: Path) -> tuple[Path, int]:
+    """Rename a draft to the next free version; a rename onto one that exists fails, so no lock is needed."""
+    number = max(version_numbers(series), default=0)
+    while True:
+        number += 1
+        target = series / f"v{number}"
+        try:
+            path.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            continue
+        return target, number
+
+
+def _sync_tree(folder: Path) -> None:
+    """Make files read-only and the rename durable: a version that is visible is on disk."""
+    for name in files_below(folder):
+        (folder / name).chmod(0o444)
+    os.sync()

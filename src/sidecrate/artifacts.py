@@ -29,6 +29,22 @@ Json: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Person:
+    """Who did it; a Person among the arguments of a step becomes the agent of its record.
+
+    Attributes
+    ----------
+    name : str
+        As it should be printed, given name first.
+    orcid : str, optional
+        The bare sixteen characters, ``0000-0002-1825-0097``; None when not given.
+    """
+
+    name: str
+    orcid: str | None = None
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One immutable version of something.
 

@@ -219,7 +219,7 @@ class Draft(Generic[A]):
         self.finished: A | None = None
 
     def file(self, name: str) -> Path:
-        """Return the path to write a file of this version to, its folder made; an old hard link there is cut."""
+        """Return the path to write a file of this version to, its folder made; a hard link is cut first."""
         if not is_inside(name) or name in (META, MANIFEST):
             raise InputError(f"{name!r}: not a usable file name inside a version")
         path = self.path / name
@@ -296,7 +296,7 @@ class Draft(Generic[A]):
     def _check_complete(self) -> None:
         present = set(files_below(self.path)) - {MANIFEST}
         if odd := sorted(present ^ self.digests.keys()):
-            raise RecordError(f"{self._series.name}: the draft does not hold what was hashed: {odd[0]}; run again")
+            raise RecordError(f"{self._series.name}: {odd[0]} in the draft was not hashed; run again")
 
     def _append_ledger(self, hexdigest: str, name: str) -> None:
         with self._ledger.open("ab") as ledger:
@@ -335,7 +335,7 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
         The name is unusable, or another process is writing the same draft.
     """
     if NAME.fullmatch(series.name) is None:
-        raise InputError(f"{series.name!r}: a name has 1-64 of a-z 0-9 . _ - and begins with a letter or digit")
+        raise InputError(f"{series.name!r}: a name is 1-64 of a-z 0-9 . _ - (letter or digit first)")
     sweep(series)
     folder = series / _DRAFTS / (f"{_RESUMABLE}{key}" if key else uuid.uuid4().hex)
     folder.mkdir(parents=True, exist_ok=True)
@@ -387,3 +387,38 @@ def _sync_tree(folder: Path) -> None:
     for name in files_below(folder):
         (folder / name).chmod(0o444)
     os.sync()
+
+
+# ------------------------------------------------------------------------- data that lies somewhere else
+
+
+def set_location(artifact: Artifact, path: Path) -> None:
+    """Remember where the data of a reference lies on this machine: beside the version, never inside it.
+
+    So a package of the version holds no path of this machine, and moving the data does not change the version.
+    """
+    write_atomic(_location_file(artifact), f"{path}\n".encode())
+
+
+def location(artifact: Artifact) -> Path:
+    """Return where the data of a reference lies on this machine.
+
+    Raises
+    ------
+    InputError
+        It was never said here, or the place is gone.
+    """
+    advice = f"say where it is: `sidecrate add --reference PATH --name {artifact.name}`"
+    try:
+        path = Path(_location_file(artifact).read_text(encoding="utf-8").strip())
+    except OSError:
+        raise InputError(
+            f"{artifact.ref} refers to data that is not known on this machine; {advice}"
+        ) from None
+    if not path.exists():
+        raise InputError(f"{artifact.ref} refers to data that is no longer where it was; {advice}")
+    return path
+
+
+def _location_file(artifact: Artifact) -> Path:
+    return artifact.path.parent / f".v{artifact.version}.location"

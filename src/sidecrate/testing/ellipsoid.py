@@ -79,9 +79,10 @@ class Ellipsoid:
             When the surface has no room for that many points.
         """
         found: list[tuple[Floats, Floats]] = []
-        for _ in range(1000 * count):
+        for _ in range(200 * count):
             point, normal = self.random_surface_point(rng)
-            if all(np.linalg.norm(point - other) >= spacing_nm for other, _ in found):
+            others = np.array([other for other, _ in found]).reshape(-1, 3)
+            if (np.linalg.norm(others - point, axis=1) >= spacing_nm).all():
                 found.append((point, normal))
             if len(found) == count:
                 return found

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A synthetic cell with known truth: two nuclei, their pores, and what makes finding them hard.
 
-The raw volume imitates electron microscopy at 16 nm: dark membranes, blur, uneven contrast, shot noise. Each
-nucleus is an ellipsoid with an envelope of two dark sheets around a bright lumen. A pore is a gap through both
-sheets with a faint plug, so it is marked by *missing* membrane and no grey level tells it from its surroundings.
-Vesicles, membrane sheets along the envelope, buds (a gap in the outer sheet alone) and chromatin look alike.
+The raw volume imitates electron microscopy at 16 nm: dark membranes, blur, uneven contrast, shot noise.
+Each nucleus is an ellipsoid with an envelope of two dark sheets around a bright lumen. A pore is a gap
+through both sheets with a faint plug: it is marked by *missing* membrane, and no grey level tells it from
+what is around it. Vesicles, membrane sheets along the envelope, buds (a gap in the outer sheet alone) and
+chromatin look alike.
 
-The nucleus includes its envelope: the outer surface of the outer sheet is the ellipsoid whose area is the truth.
-A pore's label is the part of the envelope inside a cylinder along the local normal. It replaces the nucleus label
-there, so the measured counterpart of the true area is the surface of nucleus and pores together.
+The nucleus includes its envelope: the outer surface of the outer sheet is the ellipsoid whose area is the
+truth. A pore's label is the part of the envelope inside a cylinder along the local normal. It takes the
+place of the nucleus label there, so the true area is to be compared with the surface of nucleus and pores
+together.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ PORE_SPACING_NM = 150.0
 EDGE_NM = 96.0  # least distance of a nucleus from the volume's faces, and half the gap between nuclei
 
 CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 150.0, 166.0, 62.0, 186.0, 138.0
-OBJECTS_PER_UM2 = {"vesicle": 9.0, "bud": 3.0}
+OBJECTS_PER_UM2 = {"vesicle": 14.0, "bud": 3.0}
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,16 @@ class NucleusTruth:
     ----------
     nucleus_id : int
         Value in ``SyntheticCell.nuclei``.
+    semi_axes_nm : array of float, shape (3,)
+        Of the ellipsoid that is the outer surface of the envelope.
     area_um2 : float
-        Area of the outer envelope surface, analytic.
+        Area of that ellipsoid, analytic.
     pore_diameters_nm : array of float
         Diameter of the sphere with the volume of each pore's labelled voxels, in order of pore id.
     """
 
     nucleus_id: int
+    semi_axes_nm: Floats
     area_um2: float
     pore_diameters_nm: npt.NDArray[np.float64]
 
@@ -154,9 +159,7 @@ def _place_pores(rng: np.random.Generator, body: Ellipsoid, per_um2: float) -> l
     return [_Spot(point, normal, rng.uniform(*PORE_RADIUS_NM)) for point, normal in places]
 
 
-def _label(
-    distances: list[Floats], pores: list[list[_Spot]]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def _label(distances: list[Floats], pores: list[list[_Spot]]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     nuclei = np.zeros(distances[0].shape, np.int32)
     pore_ids = np.zeros_like(nuclei)
     next_id = 1
@@ -172,12 +175,10 @@ def _label(
 
 def _truth(nucleus_id: int, body: Ellipsoid, pore_ids: npt.NDArray[np.int32]) -> NucleusTruth:
     _, voxels = np.unique(pore_ids[pore_ids > 0], return_counts=True)
-    return NucleusTruth(nucleus_id, body.area_um2, np.cbrt(6 * voxels / np.pi) * VOXEL_NM)
+    return NucleusTruth(nucleus_id, body.semi_axes_nm, body.area_um2, np.cbrt(6 * voxels / np.pi) * VOXEL_NM)
 
 
-def _draw(
-    rng: np.random.Generator, bodies: list[Ellipsoid], pores: list[list[_Spot]], distance: Floats
-) -> Floats:
+def _draw(rng: np.random.Generator, bodies: list[Ellipsoid], pores: list[list[_Spot]], distance: Floats) -> Floats:
     """Return the specimen in grey levels, before the microscope."""
     shape = distance.shape
     grey = np.where(distance > 0, _cytoplasm(rng, shape), _nucleoplasm(rng, distance))
@@ -262,7 +263,7 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     image += 14 * _noise(rng, shape, 48)
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))
     image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.9
-    return np.rint(image).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.rint(image).clip(0, 255), np.uint8)
 
 
 def _around_axis(spot: _Spot, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], Floats]:
@@ -273,7 +274,7 @@ def _around_axis(spot: _Spot, shape: tuple[int, ...]) -> tuple[tuple[slice, ...]
 
 
 def _window(centre_nm: Floats, reach_nm: float, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], Floats]:
-    """Return slices of the voxels within ``reach_nm`` along each axis, and their offsets from the centre in nm."""
+    """Return slices of the voxels within ``reach_nm`` along each axis, and offsets from the centre in nm."""
     low = np.floor((centre_nm - reach_nm) / VOXEL_NM).astype(int).clip(0, shape)
     high = np.ceil((centre_nm + reach_nm) / VOXEL_NM).astype(int).clip(0, np.array(shape) - 1) + 1
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
@@ -282,13 +283,16 @@ def _window(centre_nm: Floats, reach_nm: float, shape: tuple[int, ...]) -> tuple
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Floats:
-    """Return smooth noise of mean 0 and deviation 1 with features of ``scale`` voxels."""
-    coarse = rng.normal(size=[int(np.ceil(n / scale)) + 3 for n in shape]).astype(np.float32)
-    fine = ndimage.zoom(coarse, scale, order=3)[tuple(slice(0, n) for n in shape)]
-    return np.asarray((fine - fine.mean()) / fine.std())
+    """Return smooth noise of mean 0 and deviation 1: Gaussian bumps on a lattice ``scale`` voxels wide."""
+    field: Floats = rng.normal(size=[int(n / scale) + 3 for n in shape]).astype(np.float32)
+    for n in shape:
+        knots = np.arange(field.shape[0]) - 1.0
+        bumps = _peak(np.arange(n)[:, None] / scale, knots, 0.6).astype(np.float32)
+        field = np.tensordot(field, bumps, axes=(0, 1))
+    return np.asarray((field - field.mean()) / field.std())
 
 
-def _peak(value: Floats, at: float, sigma: float) -> Floats:
+def _peak(value: Floats, at: float | Floats, sigma: float) -> Floats:
     return np.asarray(np.exp(-0.5 * ((value - at) / sigma) ** 2))
 
 

@@ -340,7 +340,7 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
     folder = series / _DRAFTS / (f"{_RESUMABLE}{key}" if key else uuid.uuid4().hex)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("wb") as lock:
-        if not _try_lock(lock):
+        if not try_lock(lock):
             raise InputError(f"{series.name}: another process is writing this version; wait for it to end")
         made: Draft[A] = Draft(noun, series, folder)
         try:
@@ -355,11 +355,12 @@ def sweep(series: Path) -> None:
     for folder in (series / _DRAFTS).glob("*"):
         if not folder.name.startswith(_RESUMABLE):
             with suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
-                if time.time() - folder.stat().st_mtime > _GRACE_S and _try_lock(lock):
+                if time.time() - folder.stat().st_mtime > _GRACE_S and try_lock(lock):
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file for this process; return False when another one holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -412,9 +413,7 @@ def location(artifact: Artifact) -> Path:
     try:
         path = Path(_location_file(artifact).read_text(encoding="utf-8").strip())
     except OSError:
-        raise InputError(
-            f"{artifact.ref} refers to data that is not known on this machine; {advice}"
-        ) from None
+        raise InputError(f"{artifact.ref} refers to data that is not known on this machine; {advice}") from None
     if not path.exists():
         raise InputError(f"{artifact.ref} refers to data that is no longer where it was; {advice}")
     return path

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run ran on, without a word about whose machine it was."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "sidecrate",
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "zarr",
+    "safetensors",
+    "tifffile",
+    "h5py",
+    "mrcfile",
+)
+_MODULES = {"scikit-image": "skimage"}
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?<![\w./:~-])(?:/[^\s/'\",;:)\]}]+)+/([^\s/'\",;:)\]}]+)")
+_REMOVED = "[removed]"
+
+
+def describe() -> dict[str, Any]:
+    """Return versions of Python, system and the libraries in use; nothing is imported for it."""
+    loaded = [name for name in PACKAGES if _MODULES.get(name, name) in sys.modules]
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count() or 1,
+        "packages": {name: found for name in loaded if (found := package_version(name))},
+    }
+
+
+def package_version(name: str) -> str | None:
+    """Return the installed version of a distribution, None when it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def secrets() -> list[str]:
+    """Return the values of environment variables that look like tokens, longest first."""
+    found = {v for k, v in os.environ.items() if _SECRET_NAME.search(k) and len(v) >= 6}
+    return sorted(found, key=len, reverse=True)
+
+
+def scrub(text: str, root: Path) -> str:
+    """Return text without secrets and without paths of this machine.
+
+    Paths below `root` become relative to it; any other absolute path keeps its last part only.
+    """
+    for secret in secrets():
+        text = text.replace(secret, _REMOVED)
+    text = re.sub(rf"{re.escape(str(root))}(?=[/\s'\",;:)\]}}]|$)/?", "", text)
+    return _ABSOLUTE.sub(lambda match: f"…/{match[1]}", text)

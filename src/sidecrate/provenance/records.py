@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of a project: one JSON file a run, chained by digest, and the journals of runs under way.
+
+::
+
+    records/000012-train.json           written once, when the run has ended
+    .sidecrate/runs/<uuid>.json         journal of a run under way, locked by its process
+
+A journal that nobody holds belongs to a process that was killed; `Ledger.recover` turns it into a record of an
+interrupted run, so that nothing that happened goes unsaid.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sidecrate.artifacts import KINDS, Artifact
+from sidecrate.errors import RecordError
+from sidecrate.provenance import schemas
+from sidecrate.store import canonical_json, open_version, try_lock, version_numbers, write_atomic
+
+Record = dict[str, Any]
+
+FOLDER = "records"
+PRIVATE = ".sidecrate"
+_SCHEMA_ID = "urn:sidecrate:schema:record:1"
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def use_of(artifact: Artifact, role: str) -> dict[str, Any]:
+    """Return how a record names an artifact."""
+    return {
+        "role": role,
+        "kind": artifact.kind,
+        "ref": artifact.ref,
+        "place": artifact.place,
+        "digest": artifact.digest,
+    }
+
+
+class Ledger:
+    """The records below one project folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = root / FOLDER
+        self._journals = root / PRIVATE / "runs"
+
+    def paths(self) -> list[Path]:
+        """Return the record files, oldest first."""
+        return sorted(self._folder.glob("[0-9]*.json"))
+
+    def read(self) -> list[Record]:
+        """Return all records, oldest first.
+
+        Raises
+        ------
+        RecordError
+            One is not readable JSON.
+        """
+        return [read_record(path) for path in self.paths()]
+
+    def head(self) -> str | None:
+        """Return the digest of the newest record: the head of the chain, None before the first."""
+        paths = self.paths()
+        return digest_of(paths[-1]) if paths else None
+
+    def append(self, record: Record) -> Record:
+        """Write a record as the next of the chain and return it with its number.
+
+        Raises
+        ------
+        RecordError
+            It breaks the schema; nothing is written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self.locked():
+            number = len(self.paths()) + 1
+            whole = {**record, "schema": _SCHEMA_ID, "number": number, "previous": self.head()}
+            schemas.check("record", whole, f"record of {record.get('step')}")
+            path = self._folder / f"{number:06d}-{record['step']}.json"
+            write_atomic(path, canonical_json(whole))
+            path.chmod(0o444)
+        return whole
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the project's lock: one writer of records and crate at a time, processes included."""
+        lock = self.root / PRIVATE / "lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def journal(self, started: Record) -> Iterator[None]:
+        """Keep what is known of a run on disk while it is under way, locked by this process."""
+        self._journals.mkdir(parents=True, exist_ok=True)
+        path = self._journals / f"{started['id'].removeprefix('urn:uuid:')}.json"
+        with path.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(canonical_json(started))
+            file.flush()
+            yield
+            path.unlink(missing_ok=True)
+
+    def recover(self) -> list[Record]:
+        """Write a record for each run that was killed, and return them.
+
+        A version that such a run had completed, but not yet recorded, becomes its output.
+        """
+        recovered = []
+        for path in sorted(self._journals.glob("*.json")):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if try_lock(file):
+                    recovered += self._interrupted(file.read())
+                    path.unlink(missing_ok=True)
+        return recovered
+
+    def _interrupted(self, journal: bytes) -> list[Record]:
+        try:
+            started: Record = json.loads(journal)
+        except ValueError:  # killed while the journal itself was written: nothing had begun
+            return []
+        records = self.read()
+        if any(record["id"] == started["id"] for record in records):
+            return []
+        orphans = [artifact for artifact in self._unrecorded(records) if self._made_by(started, artifact)]
+        outputs = [use_of(artifact, "result") for artifact in orphans]
+        return [self.append({**started, "status": "interrupted", "ended": now(), "outputs": outputs})]
+
+    def _made_by(self, started: Record, artifact: Artifact) -> bool:
+        return started["parameters"].get("into") == f"{artifact.folder}/{artifact.name}"
+
+    def _unrecorded(self, records: list[Record]) -> Iterator[Artifact]:
+        known = {use.get("place") for record in records for use in record["outputs"]}
+        for artifact in artifacts_below(self.root):
+            if artifact.place not in known:
+                yield artifact
+
+
+def read_record(path: Path) -> Record:
+    """Return one record file.
+
+    Raises
+    ------
+    RecordError
+        It is not readable JSON.
+    """
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{FOLDER}/{path.name}: not readable ({error}); run `sidecrate audit`") from error
+    return record
+
+
+def digest_of(path: Path) -> str:
+    """Return ``sha256:<hex>`` of a record file, what the next record calls `previous`."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def artifacts_below(root: Path) -> Iterator[Artifact]:
+    """Yield every version of every artifact below a project folder, by kind, name and number."""
+    for noun in KINDS.values():
+        for series in sorted((root / noun.folder).glob("[a-z0-9]*")):
+            for number in version_numbers(series):
+                yield open_version(series / f"v{number}")

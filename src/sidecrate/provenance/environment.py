@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+# sidecrate has no public home page yet; until it has one, its software is named, not located.
+SOFTWARE_URL = "urn:sidecrate"
 PACKAGES = (
     "sidecrate",
     "torch",

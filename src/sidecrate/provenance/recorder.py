@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sidecrate.artifacts import Artifact, Person
-from sidecrate.errors import RecordError, SidecrateError
+from sidecrate.errors import RecordError
 from sidecrate.provenance import environment
 from sidecrate.provenance.records import Ledger, Record, now, use_of
 from sidecrate.store import files_below, sha256_file
@@ -79,7 +79,7 @@ class Recorder:
             self.ledger.append(record)
             if self._after is not None:
                 self._after(record)
-        except (OSError, SidecrateError) as error:
+        except Exception as error:  # whatever it is, it must not cost the result
             message = f"the result of {record['step']} is kept, but its record is not complete: {error}"
             self.failures.append(message)
             warnings.warn(message, RecordWarning, stacklevel=3)

@@ -112,8 +112,10 @@ class Ledger:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(canonical_json(started))
             file.flush()
-            yield
-            path.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
 
     def recover(self) -> list[Record]:
         """Write a record for each run that was killed, and return them.
@@ -141,7 +143,8 @@ class Ledger:
         return [self.append({**started, "status": "interrupted", "ended": now(), "outputs": outputs})]
 
     def _made_by(self, started: Record, artifact: Artifact) -> bool:
-        return started["parameters"].get("into") == f"{artifact.folder}/{artifact.name}"
+        into: str | None = started["parameters"].get("into")
+        return into == f"{artifact.folder}/{artifact.name}"
 
     def _unrecorded(self, records: list[Record]) -> Iterator[Artifact]:
         known = {use.get("place") for record in records for use in record["outputs"]}

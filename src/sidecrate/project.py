@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A project: a folder that is a valid RO-Crate at every moment."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sidecrate.artifacts import KINDS, Artifact, Json, Person
+from sidecrate.errors import Finding, InputError, ProjectError
+from sidecrate.provenance import crate, preview, schemas
+from sidecrate.provenance.recorder import Recorder, observe, recording
+from sidecrate.provenance.records import Ledger, Record, artifacts_below
+from sidecrate.store import open_version, version_numbers, write_atomic
+
+A = TypeVar("A", bound=Artifact)
+
+_REF = re.compile(r"(?:(?P<folder>[a-z]+)/)?(?P<name>[a-z0-9][a-z0-9._-]*)(?:(?:@|/)v(?P<version>[1-9]\d*))?/?")
+
+
+@dataclass(frozen=True)
+class Funding:
+    """Who paid: name of the funder, its ROR id, number of the award."""
+
+    funder: str
+    ror: str | None = None
+    award: str | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who belongs to a project.
+
+    Attributes
+    ----------
+    name, given, family : str
+        The full name, and its parts when they were given.
+    orcid : str, optional
+        Bare ORCID iD.
+    role : {"author", "annotator", "curator", "contact"}
+    affiliation, ror : str, optional
+        Organization and its bare ROR id.
+    """
+
+    name: str
+    given: str | None = None
+    family: str | None = None
+    orcid: str | None = None
+    role: str = "author"
+    affiliation: str | None = None
+    ror: str | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What people say about a project when they start it; everything but the title may wait."""
+
+    title: str
+    description: str | None = None
+    license: str | None = None
+    keywords: tuple[str, ...] = ()
+    people: tuple[Member, ...] = ()
+    funding: tuple[Funding, ...] = field(default=())
+
+
+class Project:
+    """An open project folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds ``sidecrate.toml``.
+    operator : Person, optional
+        Who runs the steps.
+    """
+
+    def __init__(self, root: Path, operator: Person | None = None) -> None:
+        self.root = root.resolve()
+        self.ledger = Ledger(self.root)
+        self.config = read_config(self.root)
+        self.operator = operator or _first_person(self.config)
+
+    @classmethod
+    def find(cls, start: Path, operator: Person | None = None) -> Project:
+        """Open the project that holds a folder, looking upwards, and finish what a killed process left.
+
+        Raises
+        ------
+        ProjectError
+            There is none.
+        """
+        for folder in (start.resolve(), *start.resolve().parents):
+            if (folder / crate.CONFIG).is_file():
+                project = cls(folder, operator)
+                project.recover()
+                return project
+        raise ProjectError(f"{start.name or start}: no project here or above; make one: `sidecrate init {start.name}`")
+
+    # ---- what is there
+
+    @cached_property
+    def id(self) -> str:
+        """Return the identifier the project got when it was made."""
+        return str(self.config["project"]["identifier"])
+
+    def artifacts(self) -> list[Artifact]:
+        """Return every version of everything."""
+        return list(artifacts_below(self.root))
+
+    def records(self) -> list[Record]:
+        """Return the records, oldest first."""
+        return self.ledger.read()
+
+    def series(self, noun: type[Artifact], name: str) -> Path:
+        """Return the folder new versions of an artifact go to."""
+        return self.root / noun.folder / name
+
+    def get(self, ref: str, noun: type[A]) -> A:
+        """Return a version by its short name; without ``@vN`` the newest.
+
+        Raises
+        ------
+        InputError
+            There is none of that name and kind; the message lists what there is.
+        """
+        found = [artifact for artifact in self.lookup(ref) if isinstance(artifact, noun)]
+        if not found:
+            there = ", ".join(sorted(a.ref for a in self.artifacts() if isinstance(a, noun))) or "none yet"
+            raise InputError(f"{ref!r}: no such {noun.kind} in this project (there is: {there})")
+        return found[0]
+
+    def lookup(self, ref: str) -> list[Artifact]:
+        """Return what ``pores``, ``pores@v2`` or ``labels/pores@v2`` may mean, the newest version of each kind."""
+        match = _REF.fullmatch(ref)
+        if match is None:
+            return []
+        found = []
+        for noun in KINDS.values():
+            series = self.series(noun, match["name"])
+            numbers = version_numbers(series) if match["folder"] in (None, noun.folder) else []
+            number = int(match["version"]) if match["version"] else max(numbers, default=0)
+            if number in numbers:
+                found.append(open_version(series / f"v{number}"))
+        return found
+
+    def newest(self, noun: type[A]) -> A | None:
+        """Return the version of a kind that a record made last, None when there is none."""
+        for record in reversed(self.records()):
+            for use in record["outputs"]:
+                path = self.root / use.get("place", "-")
+                if use["kind"] == noun.kind and path.is_dir():
+                    artifact = open_version(path)
+                    if isinstance(artifact, noun):
+                        return artifact
+        return None
+
+    # ---- keeping it true
+
+    @contextmanager
+    def recording(self, command: str | None = None) -> Iterator[Recorder]:
+        """Record every observed step of this thread in this project, and derive the crate after each."""
+        recorder = Recorder(self.root, self.operator, after=lambda _: self.settle(), command=command)
+        with recording(recorder):
+            yield recorder
+
+    def recover(self) -> list[Record]:
+        """Record runs that were killed, bring the crate up to date, and return those records."""
+        with self.ledger.locked():
+            pass  # wait for a writer that is just deriving the crate
+        recovered = self.ledger.recover()
+        if recovered or self._is_behind():
+            self.settle()
+        return recovered
+
+    def _is_behind(self) -> bool:
+        """Return whether a process was killed after a record was written and before the crate was."""
+        metadata = self.root / crate.METADATA
+        paths = self.ledger.paths()
+        if not metadata.is_file() or not (self.root / crate.PREVIEW).is_file():
+            return True
+        newest = max([path.stat().st_mtime_ns for path in (*paths[-1:], self.root / crate.CONFIG)])
+        return newest > metadata.stat().st_mtime_ns
+
+    def settle(self) -> None:
+        """Derive the crate and its preview from records and artifacts, and replace the old ones."""
+        with self.ledger.locked():
+            records, artifacts = self.records(), self.artifacts()
+            document = crate.build(self.config, records, artifacts)
+            page = preview.render(document, self.config, records, artifacts, root=self.root)
+            write_atomic(self.root / crate.PREVIEW, page.encode())
+            write_atomic(self.root / crate.METADATA, crate_bytes(document))
+
+    def gaps(self) -> list[Finding]:
+        """Return what the project's own description lacks, with advice."""
+        return list(gaps(self.config))
+
+
+def crate_bytes(document: Mapping[str, Any]) -> bytes:
+    """Return a crate document as it is written: readable, in the order the graph was built."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def init(root: Path, about: About, operator: Person | None = None) -> Project:
+    """Make a project folder that is a valid RO-Crate from its first moment.
+
+    Raises
+    ------
+    ProjectError
+        The folder is a project already, or holds other files.
+    InputError
+        A licence, ORCID iD or ROR id is wrong.
+    """
+    root = root.absolute()
+    if (root / crate.CONFIG).exists():
+        raise ProjectError(f"{root.name}: a project already; work in it, or choose another folder")
+    if root.is_dir() and any(entry.name != ".sidecrate" for entry in root.iterdir()):
+        raise ProjectError(f"{root.name}: the folder is not empty; choose a new one and `sidecrate add` your data")
+    config = config_of(about)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / ".sidecrate").mkdir(exist_ok=True)
+    staged = root / ".sidecrate" / crate.CONFIG
+    staged.write_bytes(to_toml(config).encode())
+    document = crate.build(config, [], [])
+    write_atomic(root / crate.PREVIEW, preview.render(document, config, [], [], root=root).encode())
+    write_atomic(root / crate.METADATA, crate_bytes(document))
+    staged.rename(root / crate.CONFIG)  # last: from here on it is a project
+    project = Project(root, operator)
+    with project.recording():
+        observe(_describe, step="init")(about)
+    return project
+
+
+def _describe(about: About) -> None:
+    """Stand for the making of the project in its first record; what was said is the parameter."""
+
+
+def config_of(about: About) -> Json:
+    """Return the content of ``sidecrate.toml`` for a new project, checked.
+
+    Raises
+    ------
+    InputError
+        A licence, ORCID iD or ROR id is wrong.
+    """
+    project: Json = {
+        "title": about.title,
+        "description": about.description,
+        "license": about.license,
+        "keywords": list(about.keywords),
+        "identifier": f"urn:uuid:{uuid.uuid4()}",
+        "created": datetime.now(UTC).date().isoformat(),
+    }
+    config: Json = {
+        "project": _said(project),
+        "people": [_said(vars(member)) for member in about.people],
+        "funding": [_said(vars(funding)) for funding in about.funding],
+    }
+    check_config(config)
+    return _said(config)
+
+
+def _said(values: Mapping[str, Any]) -> Json:
+    return {key: value for key, value in values.items() if value not in (None, "", [], ())}
+
+
+def read_config(root: Path) -> Json:
+    """Return the checked content of a project's ``sidecrate.toml``.
+
+    Raises
+    ------
+    ProjectError
+        Missing, not TOML, or something in it is wrong.
+    """
+    try:
+        config = tomllib.loads((root / crate.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProjectError(f"{crate.CONFIG}: not readable ({error}); correct it") from error
+    try:
+        check_config(config)
+    except InputError as error:
+        raise ProjectError(f"{crate.CONFIG}: {error}") from error
+    return config
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Check the content of a ``sidecrate.toml``: schema, licence, ORCID iDs, ROR ids.
+
+    Raises
+    ------
+    InputError
+        Something is wrong; the message says where and what would be right.
+    """
+    if found := schemas.problems("project", config):
+        where, message = found[0]
+        raise InputError(f"{where}: {message}")
+    if license_id := config["project"].get("license"):
+        check_license(license_id)
+    for entry in config.get("people", []):
+        if orcid := entry.get("orcid"):
+            check_orcid(orcid)
+
+
+def check_license(spdx: str) -> None:
+    """Check that a licence is a known SPDX identifier.
+
+    Raises
+    ------
+    InputError
+        It is not.
+    """
+    from license_expression import get_spdx_licensing
+
+    if errors := get_spdx_licensing().validate(spdx).errors:
+        raise InputError(f"licence {spdx!r}: {errors[0]}; use an SPDX identifier such as CC-BY-4.0 or CC0-1.0")
+
+
+def check_orcid(orcid: str) -> None:
+    """Check an ORCID iD by its check digit (ISO 7064 MOD 11-2).
+
+    Raises
+    ------
+    InputError
+        A digit is wrong.
+    """
+    import idutils
+
+    if not idutils.is_orcid(orcid):
+        raise InputError(f"ORCID iD {orcid}: the check digit does not fit; compare it with orcid.org")
+
+
+def gaps(config: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield advice for everything a repository will ask for and nobody has said yet."""
+    about, people = config["project"], config.get("people", [])
+    wanted: Sequence[tuple[bool, str, str, str]] = (
+        (not about.get("license"), "license", "no licence: nobody may reuse this", 'license = "CC-BY-4.0"'),
+        (not about.get("description"), "description", "no description", 'description = "what it is and why"'),
+        (not about.get("keywords"), "keywords", "no keywords: hard to find", 'keywords = ["FIB-SEM", "nuclear pore"]'),
+        (not people, "people", "nobody is named: it cannot be cited", '[[people]] with name, orcid, role = "author"'),
+        (not config.get("funding"), "funding", "no funding named", "[[funding]] with funder, ror, award"),
+    )
+    for missing, where, message, line in wanted:
+        if missing:
+            yield Finding("advice", f"about.{where}", crate.CONFIG, message, f"add to {crate.CONFIG}: {line}")
+    for entry in people:
+        for key, what in (("orcid", "ORCID iD"), ("affiliation", "affiliation")):
+            if key not in entry:
+                advice = f"add {key} to that person in {crate.CONFIG}"
+                yield Finding("advice", f"about.{key}", crate.CONFIG, f"{entry['name']} has no {what}", advice)
+
+
+def to_toml(config: Mapping[str, Any]) -> str:
+    """Return a project description as TOML; strings are written as JSON strings, which TOML reads the same."""
+    lines = ["[project]", *(_toml_line(key, value) for key, value in config["project"].items())]
+    for table in ("people", "funding"):
+        for entry in config.get(table, []):
+            lines += ["", f"[[{table}]]", *(_toml_line(key, value) for key, value in entry.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_line(key: str, value: object) -> str:
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def _first_person(config: Mapping[str, Any]) -> Person | None:
+    for entry in config.get("people", []):
+        return Person(entry["name"], entry.get("orcid"))
+    return None

@@ -97,7 +97,7 @@ def read_manifest(path: Path) -> dict[str, str]:
         raise RecordError(f"{path.parent.name}/{path.name}: not readable; run `sidecrate audit`") from error
     digests: dict[str, str] = {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        match = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
+        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
         if match is None or not is_inside(decode_path(match[2])):
             where = f"{path.parent.name}/{path.name}"
             raise RecordError(f"{where}: line {number} is broken; run `sidecrate audit`")
@@ -106,9 +106,11 @@ def read_manifest(path: Path) -> dict[str, str]:
 
 
 def is_inside(path: str) -> bool:
-    """Return whether a relative POSIX path stays below the folder it is relative to."""
+    """Return whether a path is relative, POSIX, UTF-8, in its shortest form, and stays below its folder."""
     pure = PurePosixPath(path)
-    return bool(path) and not pure.is_absolute() and ".." not in pure.parts and "\\" not in path
+    shortest = pure.as_posix() == path and path != "."
+    storable = not re.search("[\\\\\0\ud800-\udfff]", path)  # lone surrogates stand for bytes that are not UTF-8
+    return shortest and storable and not pure.is_absolute() and ".." not in pure.parts
 
 
 def files_below(folder: Path) -> Iterator[str]:
@@ -222,6 +224,7 @@ class Draft(Generic[A]):
         """Return the path to write a file of this version to, its folder made; a hard link is cut first."""
         if not is_inside(name) or name in (META, MANIFEST):
             raise InputError(f"{name!r}: not a usable file name inside a version")
+        self.forget(name)  # so that a half-written file is never taken for the one it replaces
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -306,7 +309,7 @@ class Draft(Generic[A]):
         """Return what an interrupted run had finished, and delete every file it had not."""
         known: dict[str, str] = {}
         with suppress(FileNotFoundError):
-            for line in self._ledger.read_bytes().split(b"\n"):
+            for line in self._ledger.read_bytes().split(b"\n")[:-1]:  # a line without its end was cut short
                 if len(line) > 66:
                     known[decode_path(line[66:].decode())] = line[:64].decode()
         known = {name: digest for name, digest in known.items() if (self.path / name).is_file()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +23,9 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, WrapperStore
 
-from sidecrate.artifacts import Image, LabelSet, Prediction
+from sidecrate.artifacts import MANIFEST, Image, LabelSet, Prediction
 from sidecrate.errors import InputError, MissingExtra
-from sidecrate.store import Draft, location
+from sidecrate.store import Draft, location, read_manifest
 
 CHUNK = 64
 SHARD = 256
@@ -44,8 +44,9 @@ class HashingStore(WrapperStore[LocalStore]):
         self._draft, self._prefix = draft, prefix
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Write one value and note its digest."""
+        """Write one value and note its digest; until it is written the file counts as unknown."""
         view = value.as_buffer_like()
+        self._draft.forget(f"{self._prefix}/{key}")
         digest, _ = await asyncio.gather(
             asyncio.to_thread(lambda: hashlib.sha256(view).hexdigest()), super().set(key, value)
         )
@@ -178,7 +179,8 @@ def pyramid(
     while len(found) < levels:
         size, factor = found[-1]
         nm = [v * f for v, f in zip(voxel_nm, factor, strict=True)]
-        step = [2 if n < 2 * min(nm) and s > 1 else 1 for n, s in zip(nm, size, strict=True)]
+        shortest = min((n for n, s in zip(nm, size, strict=True) if s > 1), default=min(nm))
+        step = [2 if n < 2 * shortest and s > 1 else 1 for n, s in zip(nm, size, strict=True)]
         found.append(
             (
                 tuple(math.ceil(s / k) for s, k in zip(size, step, strict=True)),
@@ -233,16 +235,35 @@ def shard_file(array: zarr.Array[Any], region: Region) -> str:
     return f"{array.path}/c/{index}"
 
 
-def build_pyramid(arrays: Sequence[zarr.Array[Any]], nearest: bool = False) -> None:
-    """Fill the coarser levels from the finest, shard by shard: mean of each cell, or its first voxel."""
+def build_pyramid(arrays: Sequence[zarr.Array[Any]], nearest: bool = False, done: Container[str] = ()) -> None:
+    """Fill the coarser levels from the finest, shard by shard: mean of each cell, or its first voxel.
+
+    Parameters
+    ----------
+    arrays : sequence of zarr.Array
+        The levels, finest first.
+    nearest : bool
+        Take the first voxel of each cell, for numbers that stand for classes.
+    done : container of str
+        Shard files (see `shard_file`) that an interrupted run has written already.
+    """
     for fine, coarse in pairwise(arrays):
         step = [math.ceil(f / c) for f, c in zip(fine.shape, coarse.shape, strict=True)]
         for region in shards(coarse):
-            source = tuple(
-                slice(r.start * k, min(r.stop * k, n)) for r, k, n in zip(region, step, fine.shape, strict=True)
-            )
-            block = np.asarray(fine[source])
-            coarse[region] = block[tuple(slice(None, None, k) for k in step)] if nearest else _mean(block, step)
+            if shard_file(coarse, region) not in done:
+                coarse[region] = _coarser(fine, region, step, nearest)
+
+
+def _coarser(fine: zarr.Array[Any], region: Region, step: Sequence[int], nearest: bool) -> npt.NDArray[Any]:
+    """Return a region of the next level, computed in slabs one chunk thick: a shard's source is 8 shards."""
+    slabs = []
+    *lead, depth, height, width = region
+    for z in range(depth.start, depth.stop, CHUNK):
+        slab = (*lead, slice(z, min(z + CHUNK, depth.stop)), height, width)
+        source = (slice(r.start * k, min(r.stop * k, n)) for r, k, n in zip(slab, step, fine.shape, strict=True))
+        block = np.asarray(fine[tuple(source)])
+        slabs.append(block[tuple(slice(None, None, k) for k in step)] if nearest else _mean(block, step))
+    return np.concatenate(slabs, axis=-3)
 
 
 def _mean(block: npt.NDArray[Any], step: Sequence[int]) -> npt.NDArray[Any]:
@@ -271,6 +292,13 @@ def open_array(volume: Image | LabelSet | Prediction, level: int = 0) -> View:
     return open_zarr(reference.get("uri") or location(volume), reference["array"], what)
 
 
+def stored_shards(volume: Image | LabelSet | Prediction) -> Iterator[Region]:
+    """Yield the region of each shard that the version holds, in raster order; all others are 0."""
+    array = open_array(volume)._array
+    stored = read_manifest(volume.path / MANIFEST)
+    yield from (part for part in shards(array) if f"{volume.array}/{shard_file(array, part)}" in stored)
+
+
 def open_zarr(root: Path | str, path: str, what: str) -> View:
     """Return the array at `path` inside a Zarr group or folder; leading axes of length 1 are dropped.
 
@@ -280,7 +308,7 @@ def open_zarr(root: Path | str, path: str, what: str) -> View:
         Nothing readable is there.
     """
     try:
-        store = _remote(root) if isinstance(root, str) else LocalStore(root, read_only=True)
+        store = remote_store(root) if isinstance(root, str) else LocalStore(root, read_only=True)
         array = zarr.open_array(store, path=path, mode="r")
     except MissingExtra:
         raise
@@ -292,7 +320,14 @@ def open_zarr(root: Path | str, path: str, what: str) -> View:
     return View(array, what, leading)
 
 
-def _remote(uri: str) -> Store:
+def remote_store(uri: str) -> Store:
+    """Return a read-only Zarr store at a ``https``, ``http`` or ``s3`` address.
+
+    Raises
+    ------
+    MissingExtra
+        fsspec, or what it needs for the address, is not installed.
+    """
     try:
         from zarr.storage import FsspecStore
 

@@ -28,9 +28,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from sidecrate.artifacts import Artifact, Person
 from sidecrate.errors import RecordError
-from sidecrate.provenance import environment
+from sidecrate.provenance import environment, outside
 from sidecrate.provenance.records import Ledger, Record, now, use_of
-from sidecrate.store import files_below, sha256_file
+from sidecrate.store import files_below
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,20 +122,22 @@ class Run:
         self._error: dict[str, str] | None = None
 
     def input(self, thing: Artifact | Path | str, role: str = "input") -> None:
-        """Say that the run reads a version, or a plain file (hashed now)."""
+        """Say that the run reads a version, or a plain file: known as a version when an earlier run made it."""
         with self._timed():
+            if not isinstance(thing, Artifact):
+                path = Path(thing)
+                thing = outside.recognise(path, self._recorder.root) or path
             if isinstance(thing, Artifact):
                 self._watched[thing.path] = _stamp(thing.path)
-                self._inputs.append(use_of(thing, role))
-            else:
-                self._inputs.append(_use_of_file(Path(thing), role))
+            use = use_of(thing, role) if isinstance(thing, Artifact) else outside.use_of_file(thing, role)
+            self._inputs.append(use)
 
     def output(self, thing: Artifact | Path | str, role: str = "result") -> None:
-        """Say that the run made a version, or a plain file (hashed now); a returned input is not an output."""
+        """Say that the run made a version, or a plain file, which is kept as one; a returned input is no output."""
         with self._timed():
-            use = use_of(thing, role) if isinstance(thing, Artifact) else _use_of_file(Path(thing), role)
-            if use["digest"] not in {known["digest"] for known in self._inputs + self._outputs}:
-                self._outputs.append(use)
+            made = thing if isinstance(thing, Artifact) else outside.keep(Path(thing), self._recorder.root)
+            if made.digest not in {known["digest"] for known in self._inputs + self._outputs}:
+                self._outputs.append(use_of(made, role))
 
     def parameter(self, name: str, value: object) -> None:
         """Say what else decided the result."""
@@ -244,8 +246,22 @@ def own_instrument(step: str) -> dict[str, str]:
     return {"name": f"sidecrate {step}"} | ({"version": found} if found else {})
 
 
-def observe(function: Callable[P, R], step: str | None = None, **instrument: str) -> Callable[P, R]:
-    """Return `function` with every call recorded, when a project is being recorded; else just called."""
+def observe(
+    function: Callable[P, R], step: str | None = None, *, files: bool = False, **instrument: str
+) -> Callable[P, R]:
+    """Return `function` with every call recorded, when a project is being recorded; else just called.
+
+    Parameters
+    ----------
+    function : callable
+    step : str, optional
+        Name in the records, the function's own when not given.
+    files : bool
+        Take a Path among the arguments that is a file, and any Path in the returned value, as plain files read
+        and made: for functions that were not written for sidecrate.
+    **instrument : str
+        What does it (name, version), when it is not sidecrate.
+    """
     name = step or function.__name__.replace("_", "-")
     signature = inspect.signature(function)
 
@@ -255,12 +271,14 @@ def observe(function: Callable[P, R], step: str | None = None, **instrument: str
             return function(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        with run(name, instrument=instrument or None, before=lambda new: _tell(new, bound.arguments)) as under_way:
+        with run(
+            name, instrument=instrument or None, before=lambda new: _tell(new, bound.arguments, files)
+        ) as under_way:
             result: Any = function(*args, **kwargs)
             generated = isinstance(result, Generator)
             if generated:
                 result = list(result)  # consumed while we watch
-            for role, artifact in _artifacts(result, "result"):
+            for role, artifact in _things(result, "result", files):
                 under_way.output(artifact, role)
         return cast(R, iter(result) if generated else result)
 
@@ -268,32 +286,37 @@ def observe(function: Callable[P, R], step: str | None = None, **instrument: str
 
 
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
-    """Record every call of somebody's own function (``@sidecrate.recorded``)."""
+    """Record every call of somebody's own function (``@sidecrate.recorded``): artifacts and files in and out."""
     name = function.__qualname__.replace("<locals>.", "")
-    return observe(function, step=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._"), name=name)
+    return observe(function, step=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._"), files=True, name=name)
 
 
-def _tell(new: Run, arguments: Mapping[str, Any]) -> None:
+def _tell(new: Run, arguments: Mapping[str, Any], files: bool) -> None:
     for name, value in arguments.items():
         if isinstance(value, Person):
             new.agent(value)
-        elif found := list(_artifacts(value, name)):
-            for role, artifact in found:
-                new.input(artifact, role)
+        elif found := [thing for thing in _things(value, name, files) if _is_readable(thing[1])]:
+            for role, thing in found:
+                new.input(thing, role)
         elif value is not None and not callable(value):
             new.parameter(name, value)
 
 
-def _artifacts(value: object, role: str) -> Iterator[tuple[str, Artifact]]:
-    """Yield the artifacts inside a value; only plain containers are opened."""
-    if isinstance(value, Artifact):
+def _things(value: object, role: str, files: bool) -> Iterator[tuple[str, Artifact | Path]]:
+    """Yield the artifacts (and paths, when files count) inside a value; only plain containers are opened."""
+    if isinstance(value, Artifact) or (files and isinstance(value, Path)):
         yield role, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _artifacts(item, str(key))
+            yield from _things(item, str(key), files)
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:
-            yield from _artifacts(item, role)
+            yield from _things(item, role, files)
+
+
+def _is_readable(thing: Artifact | Path) -> bool:
+    """Return whether it can be an input: a path to nothing yet is a place to write to."""
+    return isinstance(thing, Artifact) or thing.is_file()
 
 
 def _plain(value: object, root: Path) -> Any:
@@ -324,19 +347,6 @@ def _array(value: Any) -> dict[str, Any] | None:
 def _relative(path: Path, root: Path) -> str:
     resolved = path.expanduser().resolve()
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name
-
-
-def _use_of_file(path: Path, role: str) -> dict[str, Any]:
-    try:
-        return {
-            "role": role,
-            "kind": "File",
-            "name": path.name,
-            "bytes": path.stat().st_size,
-            "digest": f"sha256:{sha256_file(path)}",
-        }
-    except OSError as error:
-        raise RecordError(f"{path.name}: cannot be read for the record ({error.strerror})") from error
 
 
 def _stamp(folder: Path) -> list[tuple[str, int, int]]:

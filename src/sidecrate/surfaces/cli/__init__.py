@@ -1,2 +1,105 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, a thin shell over the library."""
+"""The command line, a thin shell over the library: one verb, one library function."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from sidecrate.errors import SidecrateError
+from sidecrate.surfaces.cli.common import Session, say
+
+# verb → module that defines it; loaded when it is needed, none of them imports a science library at the top
+COMMANDS = {
+    "init": "about",
+    "status": "about",
+    "add": "images",
+    "label": "labels",
+    "train": "steps",
+    "predict": "steps",
+    "evaluate": "steps",
+    "suggest": "steps",
+    "measure": "steps",
+    "pack": "publish",
+    "deposit": "publish",
+    "audit": "publish",
+    "cite": "publish",
+    "log": "history",
+    "show": "history",
+    "why": "history",
+    "run": "external",
+}
+
+
+class _Verbs(click.RichGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        loaded = importlib.import_module(f"sidecrate.surfaces.cli.{COMMANDS[cmd_name]}")
+        return getattr(loaded, cmd_name)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sidecrate")
+@click.option(
+    "-C",
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    metavar="FOLDER",
+    help="Project folder, or a folder inside it (default: here).",
+)
+@click.option(
+    "--who",
+    metavar="'NAME <ORCID>'",
+    envvar="SIDECRATE_WHO",
+    help="Who is at work (default: $SIDECRATE_WHO, else the first person of the project).",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(context: click.Context, project: Path, who: str | None, debug: bool) -> None:
+    """Label, train, predict and measure volume EM; provenance, packages and citations come out on the side.
+
+    \b
+    Example:
+        sidecrate init cell --title "Pores of a cell" --license CC-BY-4.0
+        sidecrate -C cell add stack.tif --voxel-nm 8 8 8
+        sidecrate -C cell status
+    """
+    context.obj = Session(project, who, debug)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 found wanting, 2 usage, 3 input or project, 4 refused, 5 network."""
+    warnings.simplefilter("ignore")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        code = cli.main(arguments, prog_name="sidecrate", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        say("stopped; what was complete is kept, run the same command to go on")
+        sys.exit(130)
+    except SidecrateError as error:
+        if debug:
+            raise
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        say(f"error: unexpected {type(error).__name__}: {error}; nothing was lost, `sidecrate --debug …` shows where")
+        sys.exit(3)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a project stands: what exists, what is stale and why, and the next sensible command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sidecrate.artifacts import (
+    KINDS,
+    Artifact,
+    Evaluation,
+    Image,
+    LabelSet,
+    Measurements,
+    Model,
+    Prediction,
+    Suggestion,
+)
+from sidecrate.provenance.lineage import Lineage
+from sidecrate.provenance.records import Record
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The newest version of one thing.
+
+    Attributes
+    ----------
+    kind, ref, digest : str
+    made : str or None
+        When, ISO 8601.
+    by : list of str
+        Who.
+    stale : list of str
+        Each reason, for example ``pores@v2 is newer than the pores@v1 it was made from``.
+    """
+
+    kind: str
+    ref: str
+    digest: str
+    made: str | None
+    by: list[str]
+    stale: list[str]
+
+
+def newest(artifacts: Sequence[Artifact]) -> dict[tuple[str, str], Artifact]:
+    """Return (kind, name) → newest version."""
+    return {(artifact.kind, artifact.name): artifact for artifact in sorted(artifacts, key=lambda a: a.version)}
+
+
+def standings(artifacts: Sequence[Artifact], records: Sequence[Record]) -> list[Standing]:
+    """Return one line for the newest version of everything, by kind in the order of the loop."""
+    lineage, latest = Lineage(records), newest(artifacts)
+    order = list(KINDS)
+    return [
+        _standing(artifact, lineage, latest)
+        for artifact in sorted(latest.values(), key=lambda a: (order.index(a.kind), a.name))
+    ]
+
+
+def _standing(artifact: Artifact, lineage: Lineage, latest: Mapping[tuple[str, str], Artifact]) -> Standing:
+    record = lineage.producer(artifact.digest)
+    return Standing(
+        artifact.kind,
+        artifact.ref,
+        artifact.digest,
+        record["ended"] if record else None,
+        [agent["name"] for agent in record["agents"]] if record else [],
+        stale_because(artifact, lineage, latest),
+    )
+
+
+def stale_because(artifact: Artifact, lineage: Lineage, latest: Mapping[tuple[str, str], Artifact]) -> list[str]:
+    """Return why a version is out of date: something it descends from has a newer version.
+
+    A new version of a series that was made from an older one of itself is not a reason: labels and models grow
+    that way.
+    """
+    reasons = []
+    for digest in lineage.ancestors(artifact.digest):
+        use = lineage.things[digest]
+        name = use.get("ref", "").split("@")[0]
+        now = latest.get((use["kind"], name))
+        if now is None or now.digest == digest or (use["kind"], name) == (artifact.kind, artifact.name):
+            continue
+        if now.digest not in {artifact.digest, *lineage.ancestors(artifact.digest)} and use["kind"] in _DECIDES:
+            reasons.append(f"{now.ref} is newer than the {use['ref']} it was made from")
+    return reasons
+
+
+# A newer suggestion or evaluation does not make a model old.
+_DECIDES = {noun.kind for noun in (Image, LabelSet, Model, Prediction)}
+
+
+def next_command(artifacts: Sequence[Artifact], records: Sequence[Record]) -> str:
+    """Return the next sensible command of the loop."""
+    lineage, latest = Lineage(records), newest(artifacts)
+    kinds = {kind for kind, _ in latest}
+
+    def old(noun: type[Artifact]) -> bool:
+        found = [a for a in latest.values() if a.kind == noun.kind]
+        return not found or all(stale_because(a, lineage, latest) for a in found)
+
+    steps: list[tuple[bool, str]] = [
+        (Image.kind not in kinds, "sidecrate add IMAGE --voxel-nm Z Y X"),
+        (LabelSet.kind not in kinds, "sidecrate label export --axis z --index N --to FOLDER"),
+        (old(Model), "sidecrate train"),
+        (old(Prediction), "sidecrate predict"),
+        (old(Suggestion), "sidecrate suggest"),
+        (old(Measurements), "sidecrate measure --objects CLASS --hosts CLASS"),
+        (old(Evaluation), "sidecrate evaluate --truth LABELS"),
+    ]
+    return next((command for needed, command in steps if needed), "sidecrate pack OUT.zip")
+
+
+def tree(lineage: Lineage, digest: str, seen: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the chain behind a thing as nested data: what it is, the run that made it, what went in."""
+    use, record = lineage.things.get(digest, {}), lineage.producer(digest)
+    node: dict[str, Any] = {
+        "ref": use.get("ref") or use.get("name", digest),
+        "kind": use.get("kind", "unknown"),
+        "digest": digest,
+    }
+    if record is not None and digest not in seen:
+        node |= {
+            "step": record["step"],
+            "record": record["number"],
+            "ended": record["ended"],
+            "by": [agent["name"] for agent in record["agents"]],
+            "from": [
+                tree(lineage, parent["digest"], seen | {digest}) | {"role": parent["role"]}
+                for parent in record["inputs"]
+            ],
+        }
+    return node

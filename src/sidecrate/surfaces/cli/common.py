@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command shares: the open project, output as table or JSON, progress."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import rich_click as click
+
+from sidecrate.artifacts import Artifact, Person
+from sidecrate.errors import InputError, RecordError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sidecrate.project import Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_WHO = re.compile(r"\s*(?P<name>[^<>]+?)\s*(?:<\s*(?:https://orcid\.org/)?(?P<orcid>[\dX-]+)\s*>)?\s*")
+_LOG_EVERY_S = 60
+
+
+def say(text: str) -> None:
+    """Print a line for people to standard error, where it does not disturb what is piped."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def console() -> Console:
+    """Return the console for results; rich obeys NO_COLOR, drops colour in a pipe, and there may be wide there."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+
+def emit(data: object, as_json: bool, show: Callable[[Console], None]) -> None:
+    """Print `data` as JSON, or let `show` print it for people: one object feeds both."""
+    if as_json:
+        print(json.dumps(data, indent=1, ensure_ascii=False))  # noqa: T201
+    else:
+        show(console())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
+    """Return a plain table; empty cells for None."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        made.add_row(*("" if cell is None else str(cell) for cell in row))
+    return made
+
+
+def parse_who(text: str) -> Person:
+    """Return the person in ``Name <ORCID>``.
+
+    Raises
+    ------
+    InputError
+        It is not of that form, or the ORCID iD's check digit is wrong.
+    """
+    match = _WHO.fullmatch(text)
+    if match is None:
+        raise InputError(f"--who {text!r}: write 'Given Family <0000-0000-0000-0000>', the ORCID iD may be left out")
+    if match["orcid"]:
+        from sidecrate.project import check_orcid
+
+        check_orcid(match["orcid"])
+    return Person(match["name"], match["orcid"])
+
+
+@dataclass
+class Session:
+    """One call of the command line."""
+
+    folder: Path
+    who: str | None
+    debug: bool
+
+    @property
+    def person(self) -> Person | None:
+        """Return who is at work, None when it was not said."""
+        return parse_who(self.who) if self.who else None
+
+    def project(self) -> Project:
+        """Return the open project; what a killed process left is finished first."""
+        from sidecrate.project import Project
+
+        return Project.find(self.folder, self.person)
+
+    @contextmanager
+    def recording(self) -> Iterator[Project]:
+        """Open the project and record every step inside.
+
+        Raises
+        ------
+        RecordError
+            A record could not be completed; the results are kept.
+        """
+        project = self.project()
+        with project.recording(command=shlex.join(["sidecrate", *sys.argv[1:]])) as recorder:
+            yield project
+        if recorder.failures:
+            raise RecordError("; ".join(recorder.failures))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def pass_session(function: F) -> F:
+    """Give a command the `Session` as its first argument."""
+    return click.pass_obj(function)  # type: ignore[return-value]
+
+
+def made(artifact: Artifact, as_json: bool, *lines: str) -> None:
+    """Print what a step made: its name, digest and where it is, and more lines for people."""
+    data = artifact.link() | {"place": artifact.place}
+
+    def show(out: Console) -> None:
+        out.print(
+            f"[bold]{artifact.ref}[/bold] ({artifact.kind}) → {artifact.place}  [dim]{artifact.digest[:19]}…[/dim]"
+        )
+        for line in lines:
+            out.print(line, markup=False)
+
+    emit(data, as_json, show)
+
+
+class Progress:
+    """A progress callable: a bar on a terminal, a line a minute in a batch job, quiet when it is over in 2 s."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb, self._began, self._told = verb, time.monotonic(), time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Show that `done` of `total` units are done."""
+        now = time.monotonic()
+        if now - self._began < 2:
+            return
+        if sys.stderr.isatty():
+            self._draw(done, total, what)
+        elif now - self._told >= _LOG_EVERY_S:
+            self._told = now
+            left = (now - self._began) * (total - done) / max(done, 1)
+            say(f"{self._verb}: {done} of {total} {what}, {left:.0f} s left")
+
+    def _draw(self, done: int, total: int, what: str) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+            ]
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._verb, total=total, rate="")
+        rate = done / max(time.monotonic() - self._began, 1e-6)
+        self._bar.update(
+            self._task, completed=done, total=total, description=f"{self._verb} {what}", rate=f"{rate:.3g}/s"
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

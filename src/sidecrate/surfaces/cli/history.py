@@ -140,10 +140,9 @@ def _grow(branch: Tree, node: dict[str, Any]) -> None:
 def _label(node: dict[str, Any]) -> str:
     from rich.markup import escape
 
-    made = (
-        f"  ← {node['step']} (record {node['record']}) by {', '.join(node['by']) or 'nobody named'}"
-        if "step" in node
-        else ""
-    )
-    role = f"{node['role']}: " if "role" in node else ""
-    return f"[dim]{escape(role)}[/dim][bold]{escape(node['ref'])}[/bold] {node['kind']} [dim]{node['digest'][:19]}…[/dim]{escape(made)}"
+    role = f"[dim]{escape(node['role'])}:[/dim] " if "role" in node else ""
+    text = f"{role}[bold]{escape(node['ref'])}[/bold] {node['kind']} [dim]{node['digest'][:19]}…[/dim]"
+    if "step" not in node:
+        return text
+    who = ", ".join(node["by"]) or "nobody named"
+    return f"{text}  ← {node['step']} (record {node['record']}) by {escape(who)}"

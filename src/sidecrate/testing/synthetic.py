@@ -34,7 +34,7 @@ PORE_RADIUS_NM = (40.0, 58.0)
 PORE_SPACING_NM = 150.0
 EDGE_NM = 96.0  # least distance of a nucleus from the volume's faces, and half the gap between nuclei
 
-CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 150.0, 166.0, 62.0, 186.0, 138.0
+CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 160.0, 170.0, 58.0, 190.0, 115.0
 OBJECTS_PER_UM2 = {"vesicle": 14.0, "bud": 3.0}
 
 
@@ -192,15 +192,15 @@ def _draw(rng: np.random.Generator, bodies: list[Ellipsoid], pores: list[list[_S
 
 
 def _cytoplasm(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    ribosomes = ndimage.gaussian_filter((rng.random(shape) < 0.02).astype(np.float32), 0.7)
-    return np.asarray(CYTOPLASM + 7 * _noise(rng, shape, 6) - 150 * ribosomes)
+    ribosomes = ndimage.gaussian_filter((rng.random(shape) < 0.04).astype(np.float32), 0.8)
+    return np.asarray(CYTOPLASM + 5 * _noise(rng, shape, 6) - 350 * ribosomes)
 
 
 def _nucleoplasm(rng: np.random.Generator, distance: Floats) -> Floats:
     """Return pale, fine-grained grey with dark chromatin, most of it lining the envelope."""
     lining = np.exp((distance + ENVELOPE_NM) / 90.0).clip(0, 1)
     chromatin = 1 / (1 + np.exp(-6 * (_noise(rng, distance.shape, 6) + 0.9 * lining - 1.2)))
-    return np.asarray(NUCLEOPLASM + 6 * _noise(rng, distance.shape, 2) - 52 * chromatin)
+    return np.asarray(NUCLEOPLASM + 4 * _noise(rng, distance.shape, 3) - 45 * chromatin)
 
 
 def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floats) -> None:
@@ -243,7 +243,7 @@ def _draw_envelope(grey: Floats, distance: Floats, pores: list[_Spot], buds: lis
     _blend(grey, whole * _peak(distance, (OUTER_SHEET_NM + INNER_SHEET_NM) / 2, 18), LUMEN)
     _blend(grey, whole * (1 - outer_only) * _peak(distance, OUTER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
     _blend(grey, whole * _peak(distance, INNER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
-    _blend(grey, 0.5 * through * _peak(distance, -ENVELOPE_NM / 2, 24), PLUG)
+    _blend(grey, 0.7 * through * _peak(distance, -ENVELOPE_NM / 2, 24), PLUG)
 
 
 def _gaps(spots: list[_Spot], shape: tuple[int, ...]) -> Floats:
@@ -259,10 +259,10 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     """Return the image: blur, uneven contrast and brightness, jitter of slices and lines, shot noise."""
     shape = grey.shape
     image = ndimage.gaussian_filter(grey, 0.6)
-    image = 145 + (image - 145) * (0.85 + 0.15 * _noise(rng, shape, 40))
-    image += 14 * _noise(rng, shape, 48)
+    image = 145 + (image - 145) * (0.9 + 0.12 * _noise(rng, shape, 40)).clip(0.5)
+    image += 8 * _noise(rng, shape, 48)
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))
-    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.9
+    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.8
     return np.asarray(np.rint(image).clip(0, 255), np.uint8)
 
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A package: a bag somebody made, as a folder, a tar or a zip, opened without trust and without unpacking."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from sidecrate.errors import InputError
+from sidecrate.publish.archive import CheckedReader, sealed
+from sidecrate.publish.bag import DECLARATION, Bag, manifest_bytes, read_bag
+from sidecrate.publish.trees import Progress, SubTree, Tree, open_tree, read_file
+
+
+@dataclass(frozen=True)
+class Package:
+    """A bag and the tree it lies in.
+
+    Attributes
+    ----------
+    path : Path
+        The folder or archive.
+    tree : Tree
+        The files of the bag; the one folder at the top of an archive is taken off.
+    bag : Bag
+        What its tag files say.
+    """
+
+    path: Path
+    tree: Tree
+    bag: Bag
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Return path → hex sha256 of every file, tag files included, as the bag itself states it.
+
+        Tag manifests are listed by nothing; they are read and hashed here.
+        """
+        known = self.bag.manifests.get("sha256", {}) | self.bag.tag_manifests.get("sha256", {})
+        for name in self.tree.sizes.keys() - known.keys():
+            known[name] = hashlib.sha256(read_file(self.tree, name)).hexdigest()
+        return known
+
+    @property
+    def digest(self) -> str:
+        """Return ``sha256:<hex>`` of the payload manifest: what identifies the content, however it is packed."""
+        manifest = manifest_bytes(self.bag.manifests["sha256"])
+        return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+    @property
+    def identifier(self) -> str | None:
+        """Return the External-Identifier of the bag."""
+        return self.bag.value("External-Identifier")
+
+    @property
+    def object_id(self) -> str:
+        """Return what stays the same from version to version: the identifier of the project, else of the bag."""
+        return self.bag.value("Internal-Sender-Identifier") or self.identifier or self.digest
+
+    @property
+    def bytes(self) -> int:
+        """Return the size of all files together."""
+        return sum(self.tree.sizes.values())
+
+
+def bag_tree(tree: Tree) -> Tree:
+    """Return the tree whose root is the bag: an archive holds it in one folder at the top."""
+    tops = {name.split("/")[0] for name in tree.sizes}
+    if DECLARATION not in tree.sizes and len(tops) == 1:
+        return SubTree(tree, tops.pop())
+    return tree
+
+
+def open_package(path: Path) -> Package:
+    """Return the package at a path; tag files are read, payload is not.
+
+    Raises
+    ------
+    InputError
+        It is not a bag with sha256 digests, or holds what could do harm.
+    """
+    tree = bag_tree(open_tree(path))
+    if DECLARATION not in tree.sizes:
+        raise InputError(f"{path.name}: not a bag, there is no {DECLARATION}; make one: `sidecrate pack`")
+    bag = read_bag(tree)
+    problems = [finding for finding in (*tree.problems, *bag.problems) if finding.severity == "error"]
+    if problems:
+        first = problems[0]
+        raise InputError(f"{path.name}: {first.where}: {first.message}; run `sidecrate audit {path.name}`")
+    if "sha256" not in bag.manifests:
+        raise InputError(f"{path.name}: the bag has no sha256 manifest; make the bag again with sha256")
+    return Package(path, tree, bag)
+
+
+def unpack(package: Package, target: Path, progress: Progress | None = None) -> Path:
+    """Write a package as a folder, every byte checked on the way, and return the folder.
+
+    Raises
+    ------
+    InputError
+        The target exists, or a file does not have the digest the bag states.
+    """
+    done = 0
+    with sealed(target, "folder", datetime.now(UTC)) as add:
+        for name, size in sorted(package.tree.sizes.items()):
+            with package.tree.open(name) as file:
+                reader = CheckedReader(file, name)
+                add(name, size, reader)
+            reader.check(package.digests[name])
+            done += size
+            if progress is not None:
+                progress(done, package.bytes, name)
+    return target

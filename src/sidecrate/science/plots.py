@@ -89,3 +89,8 @@ def overlay(grey: NDArray[Any], marks: Sequence[tuple[NDArray[np.bool_], str]], 
         picture[mask] = (1 - strength) * picture[mask] + strength * rgb
     rounded: Picture = np.rint(picture).astype(np.uint8)
     return rounded
+
+
+def file_name(text: str) -> str:
+    """Return a text with everything but letters and digits replaced by ``-``."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)

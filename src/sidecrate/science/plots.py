@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -63,6 +63,19 @@ def histogram(counts: ArrayLike, edges: ArrayLike, title: str, xlabel: str, mark
             axes.axvline(mark, color=ORANGE, linestyle="--", label=f"median {mark:.4g}")
             axes.legend(frameon=False)
         axes.set(title=title, xlabel=xlabel, ylabel="objects")
+        return _svg(figure)
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str
+) -> bytes:
+    """Return an SVG of one line (x, y) for each name."""
+    with _figure(4.2, 3.0) as figure:
+        axes = figure.subplots(gridspec_kw=_MARGINS)
+        for (name, (x, y)), colour in zip(series.items(), (BLUE, ORANGE, GREEN, GREY), strict=False):
+            axes.plot(x, y, color=colour, marker=".", label=name)
+        axes.legend(frameon=False)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         return _svg(figure)
 
 

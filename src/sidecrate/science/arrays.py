@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,9 @@ from sidecrate.store import Draft, location, read_manifest
 CHUNK = 64
 SHARD = 256
 
-Region = tuple[slice, ...]
+Region: TypeAlias = tuple[slice, ...]
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""What a long step calls: units done, units in all, what they are."""
 
 
 class HashingStore(WrapperStore[LocalStore]):
@@ -292,11 +294,13 @@ def open_array(volume: Image | LabelSet | Prediction, level: int = 0) -> View:
     return open_zarr(reference.get("uri") or location(volume), reference["array"], what)
 
 
-def stored_shards(volume: Image | LabelSet | Prediction) -> Iterator[Region]:
-    """Yield the region of each shard that the version holds, in raster order; all others are 0."""
+def stored_shards(volume: Image | LabelSet | Prediction) -> Iterator[tuple[str, Region]]:
+    """Yield file and region of each shard that the version holds, in raster order; all other voxels are 0."""
     array = open_array(volume)._array
     stored = read_manifest(volume.path / MANIFEST)
-    yield from (part for part in shards(array) if f"{volume.array}/{shard_file(array, part)}" in stored)
+    for region in shards(array):
+        if (name := f"{volume.array}/{shard_file(array, region)}") in stored:
+            yield name, region
 
 
 def open_zarr(root: Path | str, path: str, what: str) -> View:

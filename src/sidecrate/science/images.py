@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -21,7 +21,6 @@ from sidecrate.science.foreign import Voxel
 from sidecrate.science.formats import Source, opened
 from sidecrate.store import canonical_json, draft, files_below
 
-Progress: TypeAlias = Callable[[int, int, str], None]
 Box: TypeAlias = tuple[slice, slice, slice]
 
 _COARSEST = 256  # voxels; a volume this small is drawn at once
@@ -36,7 +35,7 @@ def add(
     dataset: str | None = None,
     rescale: tuple[float, float] | None = None,
     description: str | None = None,
-    progress: Progress | None = None,
+    progress: arrays.Progress | None = None,
 ) -> Image:
     """Return a new image version: the source as sharded, multiscale OME-Zarr 0.5.
 
@@ -150,7 +149,7 @@ def _copy(
     target: zarr.Array[Any],
     rescale: tuple[float, float] | None,
     done: set[str],
-    progress: Progress | None,
+    progress: arrays.Progress | None,
 ) -> None:
     """Write every shard of the finest level that is not there yet."""
     total = len(list(arrays.shards(target)))

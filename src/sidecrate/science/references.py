@@ -18,7 +18,7 @@ from sidecrate.errors import InputError
 from sidecrate.science import arrays, ome_zarr
 from sidecrate.science.foreign import ArrayLike, Voxel, readable
 from sidecrate.science.formats import Source
-from sidecrate.science.images import Progress, stored_type, voxel_size
+from sidecrate.science.images import stored_type, voxel_size
 from sidecrate.store import draft, files_below, manifest_bytes, set_location, sha256_file, versions
 
 PARTS = "parts-sha256.txt"
@@ -31,7 +31,7 @@ def refer(
     voxel_nm: Voxel | None = None,
     dataset: str | None = None,
     description: str | None = None,
-    progress: Progress | None = None,
+    progress: arrays.Progress | None = None,
 ) -> Image:
     """Return an image version that refers to a Zarr volume elsewhere, with the digests of its parts.
 
@@ -91,7 +91,7 @@ def _address_name(uri: str) -> str:
     return parts.path.rstrip("/").rpartition("/")[2] or str(parts.hostname)
 
 
-def _local_parts(root: Path, array: str, progress: Progress | None) -> dict[str, str]:
+def _local_parts(root: Path, array: str, progress: arrays.Progress | None) -> dict[str, str]:
     documents = set(ome_zarr.metadata_keys(array))
     below = f"{array}/" if array else ""
     names = [name for name in files_below(root) if name in documents or name.startswith(below)]

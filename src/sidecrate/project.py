@@ -209,6 +209,20 @@ def crate_bytes(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
+@contextmanager
+def open_project(start: Path | str = ".", operator: Person | None = None) -> Iterator[Project]:
+    """Open the project that holds a folder and record every observed step of this thread in it.
+
+    Raises
+    ------
+    ProjectError
+        There is none.
+    """
+    project = Project.find(Path(start), operator)
+    with project.recording():
+        yield project
+
+
 def init(root: Path, about: About, operator: Person | None = None) -> Project:
     """Make a project folder that is a valid RO-Crate from its first moment.
 

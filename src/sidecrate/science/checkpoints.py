@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,11 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from sidecrate.store import Draft
+
 Weights = dict[str, Tensor]
+
+_NAME = "checkpoint-"
 
 
 class Checkpoints(Protocol):
@@ -75,3 +79,34 @@ def unpack(data: bytes, net: nn.Module, optimiser: torch.optim.Optimizer) -> Sta
 def below(tensors: Mapping[str, Tensor], prefix: str) -> Weights:
     """Return the tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+class DraftCheckpoints:
+    """Checkpoints kept in the draft of the model, each in a new file before the one before is deleted."""
+
+    def __init__(self, made: Draft[Any]) -> None:
+        self._made = made
+
+    def save(self, data: bytes) -> None:
+        """Keep a state in the place of the one before."""
+        before = self._names()
+        number = int(before[-1].removeprefix(_NAME)) + 1 if before else 0
+        self._made.write(f"{_NAME}{number:06d}", data)
+        self._delete(before)
+
+    def load(self) -> bytes | None:
+        """Return the last state kept, or None."""
+        names = self._names()
+        return (self._made.path / names[-1]).read_bytes() if names else None
+
+    def clear(self) -> None:
+        """Delete what is kept; the training is over."""
+        self._delete(self._names())
+
+    def _names(self) -> list[str]:
+        return sorted(name for name in self._made.digests if name.startswith(_NAME))
+
+    def _delete(self, names: Sequence[str]) -> None:
+        for name in names:
+            (self._made.path / name).unlink()
+            self._made.forget(name)

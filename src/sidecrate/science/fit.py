@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,18 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sidecrate.errors import InputError
+from sidecrate.science.arrays import Progress
 from sidecrate.science.checkpoints import Checkpoints, State, pack, unpack
 from sidecrate.science.devices import Engine
 from sidecrate.science.sampling import Batch
 from sidecrate.science.unet import UNet
-
-Progress: TypeAlias = Callable[[int, int, str], None]
-"""Called with what is done, what there is to do, and a message."""
-
-
-def silent(done: int, total: int, message: str) -> None:
-    """Report no progress."""
-
 
 _WARM_UP = 20  # iterations in which the learning rate rises to its full value
 
@@ -69,7 +61,7 @@ def fit(
     *,
     validation: Sequence[Batch] = (),
     checkpoints: Checkpoints | None = None,
-    progress: Progress = silent,
+    progress: Progress | None = None,
 ) -> State:
     """Train a net in place and return the final state.
 
@@ -94,7 +86,8 @@ def fit(
             break
         losses.append(_step(net, batch, weights, optimiser, schedule, iteration, engine))
         state.iteration = iteration + 1
-        progress(state.iteration, schedule.iterations, f"loss {losses[-1]:.3f}")
+        if progress is not None:
+            progress(state.iteration, schedule.iterations, f"loss {losses[-1]:.3f}")
         if state.iteration % schedule.check_every == 0 or state.iteration == schedule.iterations:
             _check(state, net, losses, validation, weights, engine)
             losses.clear()

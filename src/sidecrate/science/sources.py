@@ -17,7 +17,7 @@ from sidecrate.science.padding import Bounds, Integers, Labels, Triple, box, rea
 
 DENSE = 3  # in the place of an axis: labels that are not thin along any
 
-_SCAN = 64  # block of one reading, voxels an axis
+SCAN = 64  # block of one reading, voxels an axis
 _NEAR = 4  # labels are thin along an axis when most voxels this near along it are unlabelled
 _KEPT = 200_000  # voxels remembered per class and source; beyond, every n-th
 _GREY_BLOCKS = 256  # blocks that the grey values are normalised by; spread evenly in larger volumes
@@ -70,9 +70,9 @@ class Centres:
 
 def blocks(within: Bounds) -> Iterator[tuple[Triple, Triple]]:
     """Yield start and shape of the blocks that cover a box, on the grid of 64 voxels, in raster order."""
-    starts = [range(low - low % _SCAN, high, _SCAN) for low, high in zip(within[0], within[1], strict=True)]
+    starts = [range(low - low % SCAN, high, SCAN) for low, high in zip(within[0], within[1], strict=True)]
     for z, y, x in product(*starts):
-        yield (z, y, x), (_SCAN, _SCAN, _SCAN)
+        yield (z, y, x), (SCAN, SCAN, SCAN)
 
 
 def grey_statistics(images: Sequence[ArrayLike]) -> tuple[float, float]:

@@ -142,6 +142,15 @@ class UNet(nn.Module):
             if isinstance(module, nn.BatchNorm3d):
                 module.eval()
 
+    def with_classes(self, classes: int) -> UNet:
+        """Return a copy with at least as many classes; the weights of those it knows stay."""
+        net = copy.deepcopy(self)
+        old, net.head = self.head, nn.Conv3d(self.head.in_channels, classes, 1)
+        with torch.no_grad():
+            net.head.weight[: old.out_channels] = old.weight
+            cast(Tensor, net.head.bias)[: old.out_channels] = cast(Tensor, old.bias)
+        return net
+
     def folded(self) -> UNet:
         """Return a copy for inference with each BatchNorm folded into the convolution before it."""
         net = copy.deepcopy(self).eval().requires_grad_(False)

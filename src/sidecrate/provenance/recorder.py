@@ -28,7 +28,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from sidecrate.artifacts import Artifact, Person
 from sidecrate.errors import RecordError
-from sidecrate.provenance import environment, outside
+from sidecrate.provenance import environment, outside, swhid
 from sidecrate.provenance.records import Ledger, Record, now, use_of
 from sidecrate.store import files_below
 
@@ -243,7 +243,8 @@ def run(
 def own_instrument(step: str) -> dict[str, str]:
     """Return sidecrate's own step as an instrument."""
     found = environment.package_version("sidecrate")
-    return {"name": f"sidecrate {step}"} | ({"version": found} if found else {})
+    known = {"version": found} if found else {}
+    return {"name": f"sidecrate {step}", **known, "swhid": swhid.of_sidecrate()}
 
 
 def observe(
@@ -288,7 +289,16 @@ def observe(
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
     """Record every call of somebody's own function (``@sidecrate.recorded``): artifacts and files in and out."""
     name = function.__qualname__.replace("<locals>.", "")
-    return observe(function, step=re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._"), files=True, name=name)
+    step = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
+    return observe(function, step=step, files=True, name=name, **_source_of(function))
+
+
+def _source_of(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the identifier of the file a function was written in; nothing when it was typed into a prompt."""
+    with suppress(TypeError, OSError):
+        if path := inspect.getsourcefile(function):
+            return {"swhid": swhid.of_file(Path(path))}
+    return {}
 
 
 def _tell(new: Run, arguments: Mapping[str, Any], files: bool) -> None:

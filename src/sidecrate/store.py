@@ -35,7 +35,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
 _DRAFTS = ".drafts"
 _RESUMABLE = "resume-"
+_FORGOTTEN = "-" * 64  # in the ledger, in the place of a digest
 _GRACE_S = 60  # a draft this young may belong to a process that has not locked it yet
+_RESUMABLE_S = 30 * 24 * 3600  # an interrupted step that nobody took up for so long is given up
 
 
 # ---------------------------------------------------------------------------------------------- digests
@@ -240,7 +242,7 @@ class Draft(Generic[A]):
         """Drop a file that was deleted from the draft."""
         with self._guard:
             if self.digests.pop(name, None) is not None:
-                self._append_ledger("-" * 64, name)
+                self._append_ledger(_FORGOTTEN, name)
 
     def open(self, name: str) -> IO[bytes]:
         """Return a binary file for writing, hashed on the way."""
@@ -312,10 +314,10 @@ class Draft(Generic[A]):
             for line in self._ledger.read_bytes().split(b"\n")[:-1]:  # a line without its end was cut short
                 if len(line) > 66:
                     known[decode_path(line[66:].decode())] = line[:64].decode()
-        known = {name: digest for name, digest in known.items() if (self.path / name).is_file()}
-        for name in list(files_below(self.path)):
-            if name not in known:
-                (self.path / name).unlink()
+        present = set(files_below(self.path))
+        known = {name: digest for name, digest in known.items() if name in present and digest != _FORGOTTEN}
+        for name in present - known.keys():
+            (self.path / name).unlink()
         return known
 
 
@@ -354,12 +356,12 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
 
 
 def sweep(series: Path) -> None:
-    """Delete drafts that a killed process left and nobody can resume."""
+    """Delete drafts that a killed process left: those nobody can resume, and those nobody did in 30 days."""
     for folder in (series / _DRAFTS).glob("*"):
-        if not folder.name.startswith(_RESUMABLE):
-            with suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
-                if time.time() - folder.stat().st_mtime > _GRACE_S and try_lock(lock):
-                    shutil.rmtree(folder, ignore_errors=True)
+        kept_s = _RESUMABLE_S if folder.name.startswith(_RESUMABLE) else _GRACE_S
+        with suppress(FileNotFoundError), (folder / "lock").open("rb") as lock:
+            if time.time() - os.fstat(lock.fileno()).st_mtime > kept_s and try_lock(lock):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def try_lock(file: IO[bytes]) -> bool:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rounds of the loop, each step through the pipeline, so that every one leaves a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidecrate import (
+    Evaluation,
+    Image,
+    LabelSet,
+    Measurements,
+    Model,
+    Person,
+    Prediction,
+    Project,
+    Suggestion,
+    pipeline,
+)
+from sidecrate.science.masks import Axis, Mask
+
+Slice = tuple[Axis, int]
+
+CLASSES = {2: "pore", 3: "nucleus"}
+TRUTH_MAKER = Person("Phantom generator (no person)")
+LIBRARIANS = (Person("Josiah Carberry", "0000-0002-1825-0097"), Person("A second librarian (demo)"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the demo is run with; everything else is sidecrate's default.
+
+    Attributes
+    ----------
+    first : tuple of Slice
+        What the first librarian labels before there is any model: the middle, as people do.
+    more : int
+        Slices labelled in each later round, those that `suggest` names.
+    rounds : int
+    training : dict
+        Options of `train` for the first round; a warm start may take fewer iterations.
+    later_iterations : int
+    """
+
+    first: tuple[Slice, ...] = (("z", 40), ("z", 48), ("z", 56))
+    more: int = 2
+    rounds: int = 3
+    iterations: int = 300
+    later_iterations: int = 250
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round, or the control beside it: the same further training without the new labels."""
+
+    name: str
+    labels: LabelSet
+    new: tuple[Slice, ...]
+    prediction: Prediction
+    scores: dict[str, dict[str, Any]]
+
+
+class Loop:
+    """Label, train, predict, evaluate, suggest: round after round.
+
+    Parameters
+    ----------
+    project : Project
+    image : Image
+    classes : array of uint8, z, y, x
+        The truth a librarian would see; only the slices asked for are shown to the training.
+    truth : LabelSet
+        The same, for the scores.
+    recipe : Recipe
+    seed : int
+    tell : callable
+        Called with a line for each step.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        image: Image,
+        classes: NDArray[np.uint8],
+        truth: LabelSet,
+        recipe: Recipe,
+        seed: int,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.project, self.image, self.truth, self.recipe = project, image, truth, recipe
+        self._classes, self._seed, self._tell = classes, seed, tell
+
+    def rounds(self, control: bool) -> Iterable[Round]:
+        """Yield each round, and after each but the first its control."""
+        labels, model = None, None
+        new = self.recipe.first
+        for number in range(1, self.recipe.rounds + 1):
+            before = labels
+            labels = self.label(new, before, LIBRARIANS[(number - 1) % 2])
+            start = model
+            model = self.train(labels, start, "pores")
+            this = self.score(str(number), labels, new, model)
+            yield this
+            if control and before is not None and start is not None:
+                yield self.score(f"{number} control", before, (), self.train(before, start, "control"))
+            if number < self.recipe.rounds:
+                new = self.suggest(this.prediction, labels)
+
+    def label(self, slices: Iterable[Slice], base: LabelSet | None, who: Person) -> LabelSet:
+        """Return a new label version with some slices copied from the truth, as if painted."""
+        masks = [Mask.slice(self._cut(axis, index), axis, index) for axis, index in slices]
+        self._tell(f"{who.name} labels {', '.join(str(mask) for mask in masks)}")
+        into = self.project.series(LabelSet, "pores")
+        return pipeline.label(self.image, masks, into, by=who, tool="demo", base=base, classes=CLASSES, replace=True)
+
+    def _cut(self, axis: Axis, index: int) -> NDArray[np.uint8]:
+        cut: NDArray[np.uint8] = self._classes.take(index, axis="zyx".index(axis))
+        return cut
+
+    def train(self, labels: LabelSet, start: Model | None, name: str) -> Model:
+        """Return a model of these labels, gone on from an earlier one."""
+        self._tell(f"train {name} on {labels.ref}" + (f", from {start.ref}" if start else ""))
+        return pipeline.train(
+            self.image,
+            labels,
+            self.project.series(Model, name),
+            start=start,
+            seed=self._seed,
+            iterations=self.recipe.later_iterations if start else self.recipe.iterations,
+            **dict(self.recipe.options),
+        )
+
+    def score(self, name: str, labels: LabelSet, new: tuple[Slice, ...], model: Model) -> Round:
+        """Return the round that a model makes: its prediction and its scores where nothing was labelled."""
+        prediction = pipeline.predict(self.image, model, self.project.series(Prediction, model.name))
+        into = self.project.series(Evaluation, model.name)
+        result = pipeline.evaluate(prediction, self.truth, into, exclude=[labels], image=self.image)
+        scores = {row["class"]: row for row in result.meta["scores"]}
+        pore = scores["pore"]
+        self._tell(f"  pores: FP {pore['objects_fp']}  FN {pore['objects_fn']}  F1 {pore['f1']:.3f}")
+        return Round(name, labels, new, prediction, scores)
+
+    def suggest(self, prediction: Prediction, labels: LabelSet) -> tuple[Slice, ...]:
+        """Return the slices worth labelling next."""
+        into = self.project.series(Suggestion, prediction.name)
+        made = pipeline.suggest(prediction, labels, into, count=self.recipe.more, image=self.image)
+        found = read_json(made.path / "suggestion.json")["slices"]
+        for one in found:
+            self._tell(f"  suggested {one['axis']}:{one['index']}  {one['reason']}")
+        return tuple((one["axis"], one["index"]) for one in found)
+
+    def measure(self, prediction: Prediction) -> Measurements:
+        """Return counts, densities and sizes of the pores on each nucleus."""
+        into = self.project.series(Measurements, "pores")
+        return pipeline.measure(prediction, into, objects="pore", hosts="nucleus")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -59,11 +59,16 @@ def ranked(scores: Sequence[NDArray[Any]]) -> Iterator[Slice]:
             yield Slice(int(axes[place]), int(index[place]))
 
 
+def least_gap(length: int) -> int:
+    """Return how far apart chosen slices of an axis of this length must be: 5 % of it, at least 2."""
+    return max(2, round(0.05 * length))
+
+
 def spread(slices: Iterable[Slice], shape: Shape) -> Iterator[Slice]:
-    """Yield slices, but none within 5 % of the axis (at least 2 slices) of one on the same axis yielded before."""
+    """Yield slices, but none nearer than the least gap to one on the same axis yielded before."""
     taken: list[Slice] = []
     for one in slices:
-        gap = max(2, round(0.05 * shape[one.axis]))
+        gap = least_gap(shape[one.axis])
         if all(other.axis != one.axis or abs(other.index - one.index) >= gap for other in taken):
             taken.append(one)
             yield one

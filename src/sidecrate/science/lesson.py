@@ -62,13 +62,13 @@ class Lesson:
             _check_labels(kept, classes, ", ".join(painted.ref for painted in validation))
         return cls(classes, _voxel_nm(images), training, kept)
 
-    def holding_out(self, share: float, halo: Triple) -> Lesson:
+    def holding_out(self, share: float, radius: Triple) -> Lesson:
         """Return the material with a share of each volume's labels moved to the validation."""
         if share == 0:
             return self
         if not 0 < share < 1 or self.validation:
             raise InputError("hold_out is a share between 0 and 1, and cannot be combined with validation labels")
-        pairs = [hold_out(source, share, halo) for source in self.training]
+        pairs = [hold_out(source, share, radius) for source in self.training]
         return Lesson(self.classes, self.voxel_nm, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
     def counts(self) -> NDArray[np.int64]:

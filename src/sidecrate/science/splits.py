@@ -15,25 +15,25 @@ from sidecrate.science.padding import Bounds, Triple
 from sidecrate.science.sources import SCAN, Source, blocks
 
 
-def hold_out(source: Source, share: float, halo: Triple) -> tuple[Source, Source]:
+def hold_out(source: Source, share: float, radius: Triple) -> tuple[Source, Source]:
     """Return a source split by a plane into a part to train on and one to validate with.
 
     The validation part holds about `share` of the labelled voxels, at one end of one axis; labels nearer to it
-    than `halo` belong to neither. Of the six ends the one is taken that leaves most of the rarest class.
+    than `radius` belong to neither. Of the six ends the one is taken that leaves most of the rarest class.
 
     Raises
     ------
     InputError
         At every end some class would be missing on one side.
     """
-    splits = [split for axis in range(3) for split in _ends(source, share, halo[axis], axis)]
+    splits = [split for axis in range(3) for split in _ends(source, share, radius[axis], axis)]
     scores = [_score(source, *split, share) for split in splits]
     if max(scores) == 0:
         raise InputError(f"hold_out {share}: too few labels to hold out a part with every class; use 0 or label more")
     return splits[int(np.argmax(scores))]
 
 
-def seen_share(training: Sequence[Source], validation: Sequence[Source], halo: Triple) -> float:
+def seen_share(training: Sequence[Source], validation: Sequence[Source], radius: Triple) -> float:
     """Return the share of validation voxels that have a label trained on inside their receptive field."""
     seen = total = 0
     for kept in validation:
@@ -42,18 +42,18 @@ def seen_share(training: Sequence[Source], validation: Sequence[Source], halo: T
             mask = kept.read_labels(start, shape) > 0
             if mask.any():
                 total += int(mask.sum())
-                seen += int((mask & _near(near, start, shape, halo)).sum())
+                seen += int((mask & _near(near, start, shape, radius)).sum())
     return seen / total
 
 
-def _near(sources: Sequence[Source], start: Triple, shape: Triple, halo: Triple) -> NDArray[np.bool_]:
-    """Return the voxels of a block that have a label of one of the sources within the halo."""
+def _near(sources: Sequence[Source], start: Triple, shape: Triple, radius: Triple) -> NDArray[np.bool_]:
+    """Return the voxels of a block that have a label of one of the sources within the radius."""
     found = np.zeros(shape, bool)
-    inner = tuple(slice(reach, reach + size) for reach, size in zip(halo, shape, strict=True))
+    inner = tuple(slice(reach, reach + size) for reach, size in zip(radius, shape, strict=True))
     for source in sources:
-        labelled = source.read_labels(np.subtract(start, halo), np.add(shape, 2 * np.asarray(halo))) > 0
+        labelled = source.read_labels(np.subtract(start, radius), np.add(shape, 2 * np.asarray(radius))) > 0
         if labelled.any():
-            found |= maximum_filter(labelled, [2 * reach + 1 for reach in halo], mode="constant")[inner]
+            found |= maximum_filter(labelled, [2 * reach + 1 for reach in radius], mode="constant")[inner]
     return found
 
 

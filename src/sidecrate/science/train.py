@@ -108,7 +108,7 @@ def train(
     images, painted, kept = _sequence(image), _sequence(labels), _sequence(validation)
     lesson = Lesson.prepare(images, painted, kept)
     student = make_student(lesson, start, widths, seed)
-    lesson = lesson.holding_out(hold_out, student.net.plan.halo)
+    lesson = lesson.holding_out(hold_out, student.net.plan.radius)
     weights = choose_weights(lesson, class_weights)
     engine = Engine.pick(device)
     inputs = {
@@ -181,11 +181,11 @@ def _summary(lesson: Lesson, student: Trained, state: State) -> Json:
     counts = dict(zip(lesson.classes, lesson.counts().tolist(), strict=True))
     summary: Json = {"labelled_voxels": counts, "iterations_done": state.iteration, "curve": state.curve}
     if lesson.validation:
-        halo = student.net.plan.halo
+        radius = student.net.plan.radius
         summary["validation"] = {
             "lowest_loss": round(state.best_loss, 6),
-            "receptive_field_radius_voxels": halo,
-            "share_seeing_trained_labels": round(seen_share(lesson.training, lesson.validation, halo), 6),
+            "receptive_field_radius_voxels": radius,
+            "share_seeing_trained_labels": round(seen_share(lesson.training, lesson.validation, radius), 6),
         }
     return summary
 

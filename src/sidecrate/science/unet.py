@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The 3D U-Net of Çiçek et al. 2016 (arXiv 1606.06650) with valid convolutions.
 
-A voxel of the output depends on the `halo` of input around it and on nothing else, so the same voxels come out
+A tile of the output depends on the `halo` of input around it and on nothing else, so the same voxels come out
 however a volume is cut into tiles, as long as the tiles begin on the `stride` grid of the volume.
 """
 
@@ -67,8 +67,13 @@ class Plan:
 
     @property
     def halo(self) -> Triple:
-        """Return the radius of the receptive field: what valid convolutions take off each side."""
+        """Return what valid convolutions take off each side: what a tile on the stride grid has to see around it."""
         return _triple(sum(self._loss(level, axis) for level in range(len(self.widths))) for axis in range(3))
+
+    @property
+    def radius(self) -> Triple:
+        """Return how far a voxel sees at most: the halo around its cell of the stride grid."""
+        return _triple(halo + step - 1 for halo, step in zip(self.halo, self.stride, strict=True))
 
     def input_shape(self, output_shape: Sequence[int]) -> Triple:
         """Return the smallest input the net can process that yields at least `output_shape`."""

@@ -14,7 +14,7 @@ from sidecrate.errors import InputError
 from sidecrate.science import plots
 from sidecrate.science.blocks import blocked
 from sidecrate.science.census import nearest_neighbours, take_census
-from sidecrate.science.hosts import fill_holes, find_hosts, nearest_host
+from sidecrate.science.hosts import HostMasks, fill_holes, find_hosts, nearest_host
 from sidecrate.science.measure import measure
 from sidecrate.science.objects import keep_objects, label_components
 from sidecrate.science.plausibility import structure_of, warnings
@@ -29,7 +29,7 @@ def synthetic():
 def census_of(classes, block, voxel_nm):
     volume = blocked(classes, (block,) * 3)
     ids, objects = label_components(volume.map(lambda b: b == PORE))
-    host = volume.map(lambda b: b == NUCLEUS)
+    host = HostMasks(volume.map(lambda b: b == NUCLEUS), volume.map(lambda b: b > 1))
     return take_census(keep_objects(ids, objects.ids), objects, host, voxel_nm, search_nm=200, host_min_fraction=0.01)
 
 
@@ -90,7 +90,7 @@ def test_small_bodies_and_bodies_without_host_voxels_are_no_hosts():
     host[2:10, 2:10, 2:10] = True
     host[5, 15, 5] = True  # 1 of 512
     objects[2:10, 20:28, 2:10] = True
-    ids, hosts = find_hosts(blocked(host), blocked(objects), min_fraction=0.01)
+    ids, hosts = find_hosts(HostMasks(blocked(host), blocked(host | objects)), min_fraction=0.01)
     assert hosts.voxels.tolist() == [512]
     assert set(np.unique(ids.read(next(ids.boxes())))) == {0, 1}
 
@@ -154,6 +154,18 @@ def test_the_same_prediction_gives_the_same_bytes(tmp_path):
     )
     assert (first.version, second.version) == (1, 2)
     assert first.digest == second.digest
+
+
+def test_a_host_has_no_dimple_where_neither_class_is_sure(tmp_path):
+    nucleus = ball((30, 30, 30), (15, 15, 15), 10)
+    unsure = ball((30, 30, 30), (15, 15, 24), 3) & nucleus
+    share = np.where(unsure, 120, 250)
+    channels = np.stack([np.where(unsure, 120, 0), np.where(nucleus, share, 0)]).astype(np.uint8)
+    made = measure(
+        save_prediction(tmp_path, channels, ["pore", "nucleus"]), tmp_path / "m", objects="pore", hosts="nucleus"
+    )
+    (host,) = read_csv(made, "hosts.csv")
+    assert int(host["voxels"]) == nucleus.sum()
 
 
 def test_surface_at_the_cut_of_a_host_is_not_envelope(tmp_path):

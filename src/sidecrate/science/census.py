@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from sidecrate.science.blocks import Blocked
-from sidecrate.science.hosts import find_hosts, nearest_host
+from sidecrate.science.hosts import HostMasks, find_hosts, nearest_host
 from sidecrate.science.objects import Ints, Objects
 from sidecrate.science.surface import area_weights, count_configurations
 from sidecrate.science.tables import Column, Table, table
@@ -85,7 +85,7 @@ class Census:
 def take_census(
     ids: Blocked,
     objects: Objects,
-    host: Blocked | None,
+    host: HostMasks | None,
     voxel_nm: Voxel,
     *,
     search_nm: float,
@@ -100,8 +100,8 @@ def take_census(
         Object ids, 0 elsewhere.
     objects : Objects
         The table of these ids.
-    host : Blocked of bool, optional
-        Where the host class is; without it the whole volume is the only host.
+    host : HostMasks, optional
+        Without it the whole volume is the only host.
     """
     estimator, weights = area_weights(voxel_nm)
     if host is None:
@@ -109,7 +109,7 @@ def take_census(
         area = np.array([np.nan])
         assigned = Assignment(np.zeros(len(objects), np.int64), np.zeros(len(objects)))
     else:
-        host_ids, bodies = find_hosts(host, ids.map(lambda block: block > 0), host_min_fraction)
+        host_ids, bodies = find_hosts(host, host_min_fraction)
         configurations = count_configurations(host_ids, bodies.ids, closed=False)
         area = configurations @ weights
         nearest, distance = nearest_host(objects.centroids, host_ids, voxel_nm, search_nm)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sidecrate.artifacts import LabelSet, Prediction
 from sidecrate.errors import InputError
 from sidecrate.science.arrays import open_array
@@ -15,30 +17,33 @@ def class_names(volume: Prediction | LabelSet) -> list[str]:
     return [name for name in names if name != "background"]
 
 
-def class_mask(volume: Prediction | LabelSet, name: str, threshold: int = 128) -> Blocked:
-    """Return where a class is.
+def class_mask(volume: Prediction | LabelSet, *names: str, threshold: int = 128) -> Blocked:
+    """Return where any of some classes is.
 
     Parameters
     ----------
     volume : Prediction or LabelSet
-    name : str
+    names : str
+        One class, or several taken together.
     threshold : int
-        A voxel of a prediction belongs to the class when its stored probability (uint8, 255 = 1) is at least
-        this. From 128 on no voxel belongs to two classes.
+        A voxel of a prediction belongs to the classes when their stored probabilities (uint8, 255 = 1) sum to at
+        least this. Together, because between two of them neither may reach it alone. From 128 on no voxel
+        belongs to two classes.
 
     Raises
     ------
     InputError
         The volume has no such class, or the threshold is not in 1…255.
     """
-    if name not in class_names(volume):
-        known = ", ".join(class_names(volume)) or "none"
-        raise InputError(f"{volume.ref}: no class {name!r}; it has: {known}")
+    for name in names:
+        if name not in class_names(volume):
+            known = ", ".join(class_names(volume)) or "none"
+            raise InputError(f"{volume.ref}: no class {name!r}; it has: {known}")
     if not 1 <= threshold <= 255:
         raise InputError(f"threshold {threshold}: give a uint8 probability, 1 to 255 (128 is one half)")
     array = open_array(volume)
     if isinstance(volume, Prediction):
-        channel = volume.classes.index(name)
-        return blocked(array, channel=channel).map(lambda block: block >= threshold)
-    number = next(number for number, known in volume.classes.items() if known == name)
-    return blocked(array).map(lambda block: block == number)
+        first, *others = (blocked(array, channel=volume.classes.index(name)) for name in names)
+        return first.map(lambda *blocks: np.sum(blocks, axis=0, dtype=np.uint16) >= threshold, *others)
+    numbers = [number for number, name in volume.classes.items() if name in names]
+    return blocked(array).map(lambda block: np.isin(block, numbers))

@@ -88,7 +88,7 @@ def evaluate(
     if voxels[1] == 0:
         raise InputError(f"{truth.ref}: no voxel is labelled that was not used in training; label others")
     rules = Rules(min_voxels, min_iou, connectivity)
-    masks = {n: (class_mask(prediction, n, threshold), class_mask(truth, n)) for n in names}
+    masks = {n: (class_mask(prediction, n, threshold=threshold), class_mask(truth, n)) for n in names}
     scored = {n: score_class(n, *masks[n], labelled, region, prediction.voxel_nm, rules) for n in names}
     grey = blocked(open_array(image)) if image else blocked(open_array(prediction), channel=0)
     about = {

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -14,16 +16,23 @@ from sidecrate.science.objects import Ints, Objects, keep_objects, label_compone
 Floats = NDArray[np.float64]
 
 
-def find_hosts(host: Blocked, objects: Blocked, min_fraction: float) -> tuple[Blocked, Objects]:
+@dataclass(frozen=True)
+class HostMasks:
+    """Where the host class is, and where host or objects are."""
+
+    host: Blocked
+    body: Blocked
+
+
+def find_hosts(masks: HostMasks, min_fraction: float) -> tuple[Blocked, Objects]:
     """Return the ids and the table of hosts.
 
     A host is a component (connectivity 6) of host class and objects together, holes filled, so that an object
     that pierces its host leaves no dimple in the surface. Components with fewer host voxels than `min_fraction`
     of the largest are no hosts; ids are those of all components, so they do not depend on it.
     """
-    body = fill_holes(host.map(np.logical_or, objects))
-    ids, bodies = label_components(body, connectivity=6)
-    own = count_inside(ids, bodies.ids, host)
+    ids, bodies = label_components(fill_holes(masks.body), connectivity=6)
+    own = count_inside(ids, bodies.ids, masks.host)
     hosts = bodies.select(own >= max(1.0, min_fraction * own.max(initial=0)))
     return keep_objects(ids, hosts.ids), hosts
 

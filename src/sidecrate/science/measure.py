@@ -17,6 +17,7 @@ from sidecrate.science.arrays import open_array
 from sidecrate.science.blocks import Blocked, blocked
 from sidecrate.science.census import Census, take_census
 from sidecrate.science.classes import class_mask
+from sidecrate.science.hosts import HostMasks
 from sidecrate.science.objects import Objects, keep_objects, label_components, tabulate_instances
 from sidecrate.science.plausibility import structure_of, warnings
 from sidecrate.store import draft
@@ -83,7 +84,7 @@ def measure(
     _check(connectivity, min_voxels, search_nm)
     ids, found = _objects(prediction, objects, threshold, connectivity)
     kept = found.select(found.voxels >= min_voxels)
-    host = _hosts(prediction, hosts, threshold)
+    host = _hosts(prediction, hosts, objects, threshold)
     census = take_census(
         keep_objects(ids, kept.ids),
         kept,
@@ -115,7 +116,7 @@ def _objects(
     volume: Prediction | LabelSet | Image, name: str, threshold: int, connectivity: int
 ) -> tuple[Blocked, Objects]:
     if not isinstance(volume, Image):
-        return label_components(class_mask(volume, name, threshold), connectivity)
+        return label_components(class_mask(volume, name, threshold=threshold), connectivity)
     array = open_array(volume)
     if array.dtype.kind not in "iu":
         raise InputError(f"{volume.ref}: instance ids must be integers, it holds {array.dtype}; add it again")
@@ -123,12 +124,14 @@ def _objects(
     return ids, tabulate_instances(ids)
 
 
-def _hosts(volume: Prediction | LabelSet | Image, name: str | None, threshold: int) -> Blocked | None:
+def _hosts(volume: Prediction | LabelSet | Image, name: str | None, objects: str, threshold: int) -> HostMasks | None:
     if name is None:
         return None
     if isinstance(volume, Image):
         raise InputError(f"{volume.ref}: an image of instance ids holds no host class; leave `hosts` out")
-    return class_mask(volume, name, threshold)
+    return HostMasks(
+        class_mask(volume, name, threshold=threshold), class_mask(volume, name, objects, threshold=threshold)
+    )
 
 
 def _write(census: Census, about: dict[str, Any], into: Path) -> Measurements:

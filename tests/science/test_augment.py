@@ -71,9 +71,7 @@ def test_a_constant_patch_stays_finite():
 
 def test_the_same_generator_state_gives_the_same_change():
     patch = default_rng(0).standard_normal((8, 8, 8)).astype(np.float32)
-    np.testing.assert_array_equal(
-        augment.intensity(patch, default_rng(5)), augment.intensity(patch, default_rng(5))
-    )
+    np.testing.assert_array_equal(augment.intensity(patch, default_rng(5)), augment.intensity(patch, default_rng(5)))
     np.testing.assert_array_equal(
         augment.displacement((8, 8, 8), (1, 1, 1), default_rng(5)),
         augment.displacement((8, 8, 8), (1, 1, 1), default_rng(5)),

@@ -38,7 +38,8 @@ def locate(store: Store, what: str, dataset: str | None = None) -> Found:
     try:
         node = zarr.open(store, path=path, mode="r")
     except Exception as error:  # zarr raises many kinds for missing or broken metadata
-        raise InputError(f"{what}: no readable Zarr at {path or 'its root'!r} ({type(error).__name__})") from error
+        where = repr(path) if path else "its root"
+        raise InputError(f"{what}: no readable Zarr at {where} ({type(error).__name__})") from error
     if isinstance(node, zarr.Array):
         return Found(path, node, _voxel_of_level(store, path, node.ndim, what) if path else None)
     multiscale = _multiscale(node)

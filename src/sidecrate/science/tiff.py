@@ -32,7 +32,7 @@ def open_stack(path: Path, stack: ExitStack) -> tuple[ArrayLike, Voxel | None]:
         series = file.series
     if len(series) != 1:
         raise InputError(f"{path.name}: holds {len(series)} images of different sizes; save one volume alone")
-    if series[0].axes.endswith("S"):
+    if "S" in series[0].axes:  # samples: red, green, blue
         raise InputError(f"{path.name}: is a colour image; convert it to grey first")
     store = stack.enter_context(series[0].aszarr())
     return cast(ArrayLike, zarr.open_array(store, mode="r")), _voxel_nm(file)

@@ -208,11 +208,11 @@ def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floa
     field = _noise(rng, grey.shape, 22)
     slope = np.sqrt(sum(g**2 for g in np.gradient(field, VOXEL_NM)))
     wandering = (field - 0.3) / np.maximum(slope, 1e-6)
-    along = distance - 110.0 + 12 * _noise(rng, grey.shape, 10)
+    along = distance - 125.0 + 12 * _noise(rng, grey.shape, 10)
     for offset in (wandering, along):
-        present = (_noise(rng, grey.shape, 14) > 0.2) & (distance > 40)
-        _blend(grey, present * _peak(offset, 0.0, 14), LUMEN)
-        _blend(grey, present * _peak(np.abs(offset), 26.0, SHEET_SIGMA_NM), MEMBRANE)
+        present = (_noise(rng, grey.shape, 14) > 0.2) & (distance > 70)
+        _blend(grey, present * _peak(offset, 0.0, 14), LUMEN - 15)
+        _blend(grey, present * _peak(np.abs(offset), 21.0, SHEET_SIGMA_NM), MEMBRANE)
 
 
 def _vesicles(rng: np.random.Generator, body: Ellipsoid) -> Iterator[_Spot]:
@@ -259,7 +259,7 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     """Return the image: blur, uneven contrast and brightness, jitter of slices and lines, shot noise."""
     shape = grey.shape
     image = ndimage.gaussian_filter(grey, 0.6)
-    image = 145 + (image - 145) * (0.9 + 0.12 * _noise(rng, shape, 40)).clip(0.5)
+    image = 145 + (image - 145) * (0.95 + 0.12 * _noise(rng, shape, 40)).clip(0.65)
     image += 8 * _noise(rng, shape, 48)
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))
     image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.8

@@ -53,7 +53,7 @@ def train(labels: LabelSet, image: Image, into: Path, header: str = "") -> Model
     with draft(Model, into) as new:
         new.write("weights.safetensors", struct.pack("<Q", len(text)) + text + bytes(64))
         new.write_json("model.json", {"architecture": "unet"})
-        return new.finish({"classes": ["background", "pore"]})
+        return new.finish({"classes": ["background", "pore"], "labels": labels.link()})
 
 
 def predict(model: Model, image: Image, into: Path) -> Prediction:

@@ -82,7 +82,17 @@ def open_package(path: Path) -> Package:
     InputError
         It is not a bag with sha256 digests, or holds what could do harm.
     """
-    tree = bag_tree(open_tree(path))
+    return package_of(bag_tree(open_tree(path)), path)
+
+
+def package_of(tree: Tree, path: Path) -> Package:
+    """Return the package in a tree whose root is the bag; `path` is where it is, or will be.
+
+    Raises
+    ------
+    InputError
+        It is not a bag with sha256 digests, or holds what could do harm.
+    """
     if DECLARATION not in tree.sizes:
         raise InputError(f"{path.name}: not a bag, there is no {DECLARATION}; make one: `sidecrate pack`")
     bag = read_bag(tree)

@@ -121,14 +121,16 @@ def _closure(artifacts: Sequence[Artifact], chosen: Sequence[Artifact] | None, l
     """Return place → why it is in, for the chosen versions and everything they descend from."""
     if chosen is None:
         return {artifact.place: "the whole project" for artifact in artifacts}
-    here = {artifact.digest: artifact for artifact in artifacts}
+    here: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        here.setdefault(artifact.digest, []).append(artifact)
     reasons = {artifact.place: "chosen" for artifact in chosen}
     for artifact in chosen:
         for digest in lineage.ancestors(artifact.digest):
             use = lineage.things[digest]
-            if digest in here:
-                reasons.setdefault(here[digest].place, f"{artifact.ref} descends from it")
-            elif "place" in use:
+            for ancestor in here.get(digest, ()):
+                reasons.setdefault(ancestor.place, f"{artifact.ref} descends from it")
+            if digest not in here and "place" in use:
                 advice = "restore it, or choose other versions"
                 raise InputError(f"{artifact.ref} descends from {use['place']}, which is not here; {advice}")
     return reasons

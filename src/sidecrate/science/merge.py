@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from sidecrate.science.label import class_names, create, finish, session_of, sha
 from sidecrate.science.masks import Box, Position
 from sidecrate.science.painting import bounds
 from sidecrate.store import canonical_json, draft, read_manifest
+
+Numbers: TypeAlias = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def conflicts(mine: LabelSet, theirs: LabelSet) -> list[Conflict]:
     """
     names = _common_names(mine, theirs)
     found: dict[tuple[int, int], Conflict] = {}
-    for region, a, b in _both_labelled(mine, theirs):
+    for _, region, a, b in _both_labelled(mine, theirs):
         clash = (a != 0) & (b != 0) & (a != b)
         for one, other in np.unique(np.stack([a[clash], b[clash]]), axis=1).T:
             pair = (int(one), int(other))
@@ -66,13 +68,13 @@ def _joined(one: Conflict, other: Conflict) -> Conflict:
     return Conflict(one.mine, one.theirs, one.voxels + other.voxels, (tuple(first), tuple(last)))
 
 
-def _both_labelled(mine: LabelSet, theirs: LabelSet) -> Iterator[tuple[Box, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Yield the blocks that both versions hold, unless their bytes are the same."""
+def _both_labelled(mine: LabelSet, theirs: LabelSet) -> Iterator[tuple[str, Box, Numbers, Numbers]]:
+    """Yield file, box and numbers of the shards that both versions hold, unless their bytes are the same."""
     ours, others = arrays.open_array(mine), arrays.open_array(theirs)
     digests, other_digests = (read_manifest(version.path / MANIFEST) for version in (mine, theirs))
     for name, (z, y, x) in arrays.stored_shards(mine):
         if other_digests.get(name, digests[name]) != digests[name]:
-            yield (z, y, x), ours[z, y, x], others[z, y, x]
+            yield name, (z, y, x), ours[z, y, x], others[z, y, x]
 
 
 def _common_names(mine: LabelSet, theirs: LabelSet) -> dict[int, str]:
@@ -130,8 +132,12 @@ def merge(
     }
     with draft(LabelSet, into) as new:
         array = create(new, mine, names)
-        for region, top, bottom in _both_labelled(over, under):
-            array[region] = np.where(top != 0, top, bottom)
+        for name, region, top, bottom in _both_labelled(over, under):
+            joined = np.where(top != 0, top, bottom)
+            if same := [v for v, old in ((over, top), (under, bottom)) if np.array_equal(joined, old)]:
+                new.share(same[0], [name])
+            else:
+                array[region] = joined
         share(new, over, array)
         share(new, under, array)
         return finish(new, array, mine, names, [*_history(mine, theirs), session])

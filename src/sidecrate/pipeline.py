@@ -2,30 +2,46 @@
 """The steps of the loop, observed: science meets provenance here and nowhere else.
 
 Each name is the step of `sidecrate.science` with the same signature; called while a project is being recorded it
-leaves a record, else it is just the step.
+leaves a record, else it is just the step. A step is imported when it is first used: `add` need not wait for torch.
 """
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from sidecrate.provenance.recorder import observe
-from sidecrate.science import evaluate as _evaluate
-from sidecrate.science import images as _images
-from sidecrate.science import label as _label
-from sidecrate.science import measure as _measure
-from sidecrate.science import merge as _merge
-from sidecrate.science import predict as _predict
-from sidecrate.science import references as _references
-from sidecrate.science import suggest as _suggest
-from sidecrate.science import train as _train
+
+if TYPE_CHECKING:
+    from sidecrate.science.evaluate import evaluate
+    from sidecrate.science.images import add
+    from sidecrate.science.label import label
+    from sidecrate.science.measure import measure
+    from sidecrate.science.merge import merge
+    from sidecrate.science.predict import predict
+    from sidecrate.science.references import refer
+    from sidecrate.science.suggest import suggest
+    from sidecrate.science.train import train
 
 __all__ = ["add", "evaluate", "label", "measure", "merge", "predict", "refer", "suggest", "train"]
 
-add = observe(_images.add)
-refer = observe(_references.refer)
-label = observe(_label.label)
-merge = observe(_merge.merge)
-train = observe(_train.train)
-predict = observe(_predict.predict)
-evaluate = observe(_evaluate.evaluate)
-suggest = observe(_suggest.suggest)
-measure = observe(_measure.measure)
+# step → module of sidecrate.science, where it is the function of that name
+_MODULES = {
+    "add": "images",
+    "evaluate": "evaluate",
+    "label": "label",
+    "measure": "measure",
+    "merge": "merge",
+    "predict": "predict",
+    "refer": "references",
+    "suggest": "suggest",
+    "train": "train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'sidecrate.pipeline' has no attribute {name!r}")
+    module = importlib.import_module(f"sidecrate.science.{_MODULES[name]}")
+    step = globals()[name] = observe(getattr(module, name))
+    return step

@@ -18,7 +18,7 @@ from sidecrate.artifacts import (
     Prediction,
     Suggestion,
 )
-from sidecrate.provenance.lineage import Lineage
+from sidecrate.provenance.lineage import Lineage, Use
 from sidecrate.provenance.records import Record
 
 
@@ -115,23 +115,19 @@ def next_command(artifacts: Sequence[Artifact], records: Sequence[Record]) -> st
     return next((command for needed, command in steps if needed), "sidecrate pack OUT.zip")
 
 
-def tree(lineage: Lineage, digest: str, seen: frozenset[str] = frozenset()) -> dict[str, Any]:
+def tree(lineage: Lineage, use: Use, seen: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return the chain behind a thing as nested data: what it is, the run that made it, what went in."""
-    use, record = lineage.things.get(digest, {}), lineage.producer(digest)
-    node: dict[str, Any] = {
-        "ref": use.get("ref") or use.get("name", digest),
-        "kind": use.get("kind", "unknown"),
-        "digest": digest,
-    }
+    digest = use["digest"]
+    node: dict[str, Any] = {"ref": use.get("ref") or use["name"], "kind": use["kind"], "digest": digest}
+    if "role" in use:
+        node["role"] = use["role"]
+    record = lineage.producer(digest)
     if record is not None and digest not in seen:
         node |= {
             "step": record["step"],
             "record": record["number"],
             "ended": record["ended"],
             "by": [agent["name"] for agent in record["agents"]],
-            "from": [
-                tree(lineage, parent["digest"], seen | {digest}) | {"role": parent["role"]}
-                for parent in record["inputs"]
-            ],
+            "from": [tree(lineage, parent, seen | {digest}) for parent in record["inputs"]],
         }
     return node

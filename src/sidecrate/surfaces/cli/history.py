@@ -120,7 +120,7 @@ def why(session: Session, thing: str, as_json: bool) -> None:
     from sidecrate.provenance.status import tree
 
     project = session.project()
-    data = tree(Lineage(project.records()), the_artifact(project, thing).digest)
+    data = tree(Lineage(project.records()), the_artifact(project, thing).link())
     emit(data, as_json, lambda out: _draw(out, data))
 
 

@@ -49,9 +49,9 @@ def add(
         sidecrate add stack.tif --voxel-nm 8 8 8
         sidecrate add https://host/cell.zarr --reference
     """
-    from sidecrate import pipeline
-
     with session.recording() as project, Progress("add") as progress:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         into = project.series(Image, name or default_name(source))
         if reference:
             place = source if "://" in source else Path(source)

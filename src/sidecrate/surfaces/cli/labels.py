@@ -98,9 +98,9 @@ def _label(
     minutes: float | None,
     note: str | None,
 ) -> None:
-    from sidecrate import pipeline
-
     with session.recording() as project, Progress("label") as progress:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         before = _base(project, base, name)
         result = pipeline.label(
             the_image(project, image_ref),
@@ -218,10 +218,10 @@ def merge(session: Session, mine: str, theirs: str, prefer: Any, name: str | Non
     Example:
         sidecrate label merge pores@v2 pores-anna@v1
     """
-    from sidecrate import pipeline
-    from sidecrate.science.merge import conflicts
-
     with session.recording() as project:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+        from sidecrate.science.merge import conflicts
+
         first, second = project.get(mine, LabelSet), project.get(theirs, LabelSet)
         found = [] if prefer else conflicts(first, second)
         if found:

@@ -101,9 +101,9 @@ def train(
         sidecrate train
         sidecrate train --labels pores@v2 --iterations 1000
     """
-    from sidecrate import pipeline
-
     with session.recording() as project, Progress("train") as progress:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         labels = [project.get(ref, LabelSet) for ref in labels_refs] or [
             chosen(project, None, LabelSet, "sidecrate label add z:N=MASK --class 2=NAME")
         ]
@@ -173,9 +173,9 @@ def predict(
     Example:
         sidecrate predict --model pores@v2
     """
-    from sidecrate import pipeline
-
     with session.recording() as project, Progress("predict") as progress:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         image = chosen(project, image_ref, Image, "sidecrate add IMAGE --voxel-nm Z Y X")
         model = chosen(project, model_ref, Model, "sidecrate train")
         into = project.series(Prediction, name or model.name)
@@ -226,9 +226,9 @@ def evaluate(
     Example:
         sidecrate evaluate --truth pores-check@v1
     """
-    from sidecrate import pipeline
-
     with session.recording() as project:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         prediction = chosen(project, prediction_ref, Prediction, "sidecrate predict")
         labels = project.get(truth, LabelSet)
         result = pipeline.evaluate(
@@ -260,9 +260,9 @@ def suggest(
     Example:
         sidecrate suggest --count 2
     """
-    from sidecrate import pipeline
-
     with session.recording() as project:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         prediction = chosen(project, prediction_ref, Prediction, "sidecrate predict")
         labels = chosen(project, labels_ref, LabelSet, "sidecrate label add z:N=MASK --class 2=NAME")
         into = project.series(Suggestion, name or prediction.name)
@@ -310,9 +310,9 @@ def measure(
     Example:
         sidecrate measure --objects pore --hosts nucleus
     """
-    from sidecrate import pipeline
-
     with session.recording() as project:
+        from sidecrate import pipeline  # after the project is found: it loads torch
+
         volume: Prediction | LabelSet = (
             project.get(labels_ref, LabelSet)
             if labels_ref

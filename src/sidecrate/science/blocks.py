@@ -20,14 +20,19 @@ Box: TypeAlias = tuple[slice, slice, slice]
 Shape: TypeAlias = tuple[int, int, int]
 
 BLOCK: Shape = (128, 128, 128)
+SMALL_BYTES = 1 << 26
 
 
 class ArrayLike(Protocol):
-    """Anything with a shape that gives a numpy array for a tuple of slices: numpy, zarr, h5py, dask."""
+    """Anything with a shape and a type that gives a numpy array for a tuple of slices: numpy, zarr, h5py, dask."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the number of voxels along each axis."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the type of a voxel."""
 
     def __getitem__(self, box: Any, /) -> Any:
         """Return the voxels of a box."""
@@ -67,9 +72,15 @@ class Blocked:
 
 
 def blocked(array: ArrayLike, block: Shape = BLOCK, channel: int | None = None) -> Blocked:
-    """Return an array-like (z, y, x, or one channel of c, z, y, x) as a `Blocked` volume."""
+    """Return an array-like (z, y, x, or one channel of c, z, y, x) as a `Blocked` volume.
+
+    A volume of up to 64 MiB is read at once: a measurement passes over it ten times.
+    """
     z, y, x = array.shape[-3:]
     lead = () if channel is None else (channel,)
+    if z * y * x * array.dtype.itemsize <= SMALL_BYTES:
+        whole = np.asarray(array[(*lead, slice(0, z), slice(0, y), slice(0, x))])
+        return Blocked((z, y, x), block, lambda box: whole[box])
     return Blocked((z, y, x), block, lambda box: np.asarray(array[(*lead, *box)]))
 
 

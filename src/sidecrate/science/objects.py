@@ -162,7 +162,7 @@ def _unite(pairs: Ints, total: int) -> Ints:
 def _tabulate(block: NDArray[Any], box: Box, shape: Shape) -> Objects:
     """Return the rows of the ids in one block, in coordinates of the whole volume."""
     where = np.flatnonzero(block)
-    ids, local = np.unique(block.ravel()[where], return_inverse=True)
+    ids, local = _compact(block.ravel()[where])
     origin = np.array([side.start for side in box], np.int64)
     coordinates = np.stack(np.unravel_index(where, block.shape)) + origin[:, None]
     first = np.zeros(len(ids), np.int64)
@@ -177,7 +177,18 @@ def _tabulate(block: NDArray[Any], box: Box, shape: Shape) -> Objects:
     for axis in range(3):
         # float64 weights are exact here: a block's sum of coordinates stays far below 2**53
         sums[:, axis] = np.bincount(local, weights=coordinates[axis], minlength=len(ids))
-    return Objects(ids.astype(np.int64), first, voxels, sums, lower, upper)
+    return Objects(ids, first, voxels, sums, lower, upper)
+
+
+def _compact(values: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Return the sorted distinct values and the place of each value among them."""
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if high - low > 4 * len(values):
+        ids, local = np.unique(values, return_inverse=True)
+        return ids.astype(np.int64), local
+    shifted = values.astype(np.int64) - low  # ids of one block mostly lie close together: no need to sort
+    counts = np.bincount(shifted)
+    return np.flatnonzero(counts) + low, (np.cumsum(counts > 0) - 1)[shifted]
 
 
 def _concatenate(parts: list[Objects]) -> Objects:

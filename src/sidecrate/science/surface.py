@@ -64,14 +64,9 @@ def count_configurations(ids: Blocked, kept: Ints, *, closed: bool) -> Ints:
     flat = counts.reshape(-1)
     for box, padded in with_low_halo(ids):
         if padded.any():
-            cells = _cells(_with_outer_cells(padded, box, ids, closed), kept)
-            while cells.size:
-                top = cells.max(axis=0)
-                same = cells == top
-                configuration = (same.astype(np.int64) << np.arange(8)[:, None]).sum(axis=0)
-                np.add.at(flat, top * 256 + configuration, 1)
-                cells = np.where(same, -1, cells)
-                cells = cells[:, cells.max(axis=0) >= 0]
+            whole, mixed = _cells(rows_of(kept, _with_outer_cells(padded, box, ids, closed)))
+            np.add.at(flat, whole * 256 + 255, 1)
+            _add_mixed(flat, mixed)
     return counts
 
 
@@ -130,10 +125,21 @@ def _with_outer_cells(padded: Ints, box: Box, ids: Blocked, closed: bool) -> Int
     return extended[z, y, x]
 
 
-def _cells(voxels: Ints, kept: Ints) -> Ints:
-    """Return the rows of the ids at the 8 corners of each cell that is not empty, (8, n); -1 is none."""
-    rows = rows_of(kept, voxels)
+def _cells(rows: Ints) -> tuple[Ints, Ints]:
+    """Return the row of each cell that lies in one object, (n,), and the 8 corners of others, (8, m); -1 is none."""
     depth, height, width = (n - 1 for n in rows.shape)
     corners = [rows[z : z + depth, y : y + height, x : x + width] for z, y, x in CORNERS]
-    occupied = np.maximum.reduce(corners) >= 0
-    return np.stack([corner[occupied] for corner in corners])
+    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+    mixed = high > low
+    return low[~mixed & (low >= 0)], np.stack([corner[mixed] for corner in corners])
+
+
+def _add_mixed(flat: Ints, cells: Ints) -> None:
+    """Count each cell once for every object in it, the one with the highest row first."""
+    while cells.size:
+        top = cells.max(axis=0)
+        same = cells == top
+        configuration = (same.astype(np.int64) << np.arange(8)[:, None]).sum(axis=0)
+        np.add.at(flat, top * 256 + configuration, 1)
+        cells = np.where(same, -1, cells)
+        cells = cells[:, cells.max(axis=0) >= 0]

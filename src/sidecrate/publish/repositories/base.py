@@ -81,8 +81,8 @@ class Receipt:
         When, ISO 8601 in UTC.
     contents : dict of str to str
         Place → digest of each version inside, so that a citation of one of them finds this deposit.
-    doi, concept_doi, url : str, optional
-        Where the repository gives them.
+    doi, concept_doi, url, publisher : str, optional
+        Where the repository gives them; `publisher` is its own name, for citations.
     """
 
     repository: str
@@ -98,6 +98,7 @@ class Receipt:
     doi: str | None = None
     concept_doi: str | None = None
     url: str | None = None
+    publisher: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the receipt as JSON data that fits ``schemas/receipt.schema.json``."""

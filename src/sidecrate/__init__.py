@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecrate.artifacts import (
     Artifact,
+    Deposit,
     Evaluation,
     Files,
     Image,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "About",
     "Artifact",
+    "Deposit",
     "Evaluation",
     "Files",
     "Finding",

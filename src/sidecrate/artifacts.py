@@ -196,9 +196,16 @@ class Files(Artifact):
     folder = "files"
 
 
+class Deposit(Artifact):
+    """The receipt of a deposit: which repository holds what, since when, under which identifiers."""
+
+    kind = "Deposit"
+    folder = "deposits"
+
+
 KINDS: dict[str, type[Artifact]] = {
     noun.kind: noun
-    for noun in (Image, LabelSet, Model, Prediction, Evaluation, Measurements, Suggestion, Files)
+    for noun in (Image, LabelSet, Model, Prediction, Evaluation, Measurements, Suggestion, Files, Deposit)
 }
 
 

@@ -40,6 +40,7 @@ _KINDS = {
     "Measurements": ("Measurements", "measurements", "Counts, densities, sizes and spacings with units."),
     "Suggestion": ("Suggestions", "suggestion", "Slices worth labelling next, and why."),
     "Files": ("Files of other programs", "files", "Results of steps that ran outside sidecrate."),
+    "Deposit": ("Deposits", "deposit", "Receipts of repositories that took a package in."),
 }
 
 

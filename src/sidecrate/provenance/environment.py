@@ -27,7 +27,7 @@ PACKAGES = (
 )
 _MODULES = {"scikit-image": "skimage"}
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"(?<![\w./:~-])(?:/[^\s/'\",;:)\]}]+)+/([^\s/'\",;:)\]}]+)")
+_ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w./~-]))((?:/[^\s/'\",;:)\]}]+)*)/([^\s/'\",;:)\]}]+)")
 _REMOVED = "[removed]"
 
 
@@ -65,4 +65,11 @@ def scrub(text: str, root: Path) -> str:
     for secret in secrets():
         text = text.replace(secret, _REMOVED)
     text = re.sub(rf"{re.escape(str(root))}(?=[/\s'\",;:)\]}}]|$)/?", "", text)
-    return _ABSOLUTE.sub(lambda match: f"…/{match[1]}", text)
+    for folder in {str(Path.cwd()), str(Path.home())} - {"/"}:  # whole, because a blank may be in their names
+        text = text.replace(f"{folder}/", "…/")
+    return _ABSOLUTE.sub(_shortened, text)
+
+
+def _shortened(match: re.Match[str]) -> str:
+    """Return the last part of a path; one word behind a slash is a path only if it is one here."""
+    return f"…/{match[2]}" if match[1] or Path(match[0]).exists() else match[0]

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import rich_click as click
 
@@ -16,7 +16,7 @@ from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, 
 
 if TYPE_CHECKING:
     from sidecrate.project import Project
-    from sidecrate.science.masks import Mask
+    from sidecrate.science.masks import Axis, Mask
 
 _PLACE = re.compile(r"(?:(?P<axis>[zyx]):(?P<index>\d+)|@(?P<offset>\d+,\d+,\d+))=(?P<file>.+)")
 
@@ -64,7 +64,7 @@ def add(session: Session, masks: tuple[str, ...], as_json: bool, **options: Any)
     Example:
         sidecrate label add z:40=mask40.tif y:88=mask88.tif --class 2=pore --minutes 30
     """
-    _label(session, [_mask(text) for text in masks], as_json, **options)
+    _label(session, lambda *_: [_mask(text) for text in masks], as_json, **options)
 
 
 @label.command("import")
@@ -79,14 +79,17 @@ def import_(session: Session, folder: Path, as_json: bool, **options: Any) -> No
     Example:
         sidecrate label import paint/ --class 2=pore --minutes 25 --tool Fiji
     """
-    from sidecrate.science.slices import import_slices
+    from sidecrate.science.label_io import import_slices
 
-    _label(session, import_slices(folder), as_json, **options)
+    def masks(image: Image, base: LabelSet | None) -> Sequence[Mask]:
+        return import_slices(folder, image, base)
+
+    _label(session, masks, as_json, **options)
 
 
 def _label(
     session: Session,
-    masks: Sequence[Mask],
+    masks: Callable[[Image, LabelSet | None], Sequence[Mask]],
     as_json: bool,
     *,
     name: str,
@@ -101,10 +104,10 @@ def _label(
     with session.recording() as project, Progress("label") as progress:
         from sidecrate import pipeline  # after the project is found: it loads torch
 
-        before = _base(project, base, name)
+        image, before = the_image(project, image_ref), _base(project, base, name)
         result = pipeline.label(
-            the_image(project, image_ref),
-            masks,
+            image,
+            masks(image, before),
             project.series(LabelSet, name),
             by=annotator(project),
             tool=tool,
@@ -160,7 +163,7 @@ def _mask(text: str) -> Mask:
     if match is None:
         raise InputError(f"{text!r}: write z:INDEX=FILE (or y:, x:) for a slice, @Z,Y,X=FILE for a box")
     if match["axis"]:
-        return Mask.slice(Path(match["file"]), match["axis"], int(match["index"]))
+        return Mask.slice(Path(match["file"]), cast("Axis", match["axis"]), int(match["index"]))
     z, y, x = (int(part) for part in match["offset"].split(","))
     return Mask.box(Path(match["file"]), (z, y, x))
 
@@ -178,15 +181,17 @@ def _class(text: str) -> tuple[int, str]:
 @click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="FOLDER")
 @click.option("--image", "image_ref", metavar="IMAGE", help="Default: the newest.")
 @click.option("--labels", "labels_ref", metavar="LABELS", help="Start the masks from this version.")
+@click.option("--class", "classes", multiple=True, metavar="N=NAME", help="Class to paint. Repeat for several.")
 @json_option
 @pass_session
 def export(
     session: Session,
-    axis: str,
+    axis: Axis,
     indices: tuple[int, ...],
     folder: Path,
     image_ref: str | None,
     labels_ref: str | None,
+    classes: tuple[str, ...],
     as_json: bool,
 ) -> None:
     r"""Write slices to paint in any program: the grey slice, a mask to paint in, and what belongs to what.
@@ -195,12 +200,14 @@ def export(
     Example:
         sidecrate label export --axis z --index 40 --to paint/ --labels pores
     """
-    from sidecrate.science.slices import export_slices
+    from sidecrate.science.label_io import export_slices
 
     project = session.project()
     labels = project.get(labels_ref, LabelSet) if labels_ref else None
-    export_slices(the_image(project, image_ref), labels, folder, axis, list(indices))
-    files = sorted(path.name for path in folder.iterdir())
+    made = export_slices(
+        the_image(project, image_ref), folder, axis, indices, labels=labels, classes=dict(map(_class, classes))
+    )
+    files = [path.name for path in made]
     emit({"folder": str(folder), "files": files}, as_json, lambda out: out.print("\n".join(files), markup=False))
 
 

@@ -11,7 +11,7 @@ import rich_click as click
 
 from sidecrate.artifacts import Deposit
 from sidecrate.errors import Finding
-from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, table
+from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, say, table
 from sidecrate.surfaces.cli.history import the_artifact
 
 if TYPE_CHECKING:
@@ -233,9 +233,7 @@ def cite(session: Session, thing: str, style: str, as_json: bool) -> None:
     text: str = getattr(citation_formats, style)(cited)
     data = {"ref": cited.ref, "format": style, "citation": text, "missing": list(cited.missing)}
 
-    def show(out: Console) -> None:
-        out.print(text, markup=False)
+    emit(data, as_json, lambda out: out.print(text.rstrip(), markup=False))
+    if not as_json:
         for what in cited.missing:
-            out.print(f"missing: {what}", markup=False, style="dim")
-
-    emit(data, as_json, show)
+            say(f"missing: {what}")

@@ -197,4 +197,8 @@ def test_what_cannot_be_scored_is_refused(tmp_path):
         evaluate(prediction, save_labels(tmp_path, np.ones(SHAPE), ["lysosome"]), tmp_path / "e")
     with pytest.raises(InputError, match="voxels"):
         evaluate(prediction, save_labels(tmp_path, np.ones((4, 4, 4)), ["pore"]), tmp_path / "e")
+    with pytest.raises(InputError, match="min_iou"):
+        evaluate(prediction, labels, tmp_path / "e", min_iou=0)
+    with pytest.raises(InputError, match="give 6, 18 or 26"):
+        evaluate(prediction, labels, tmp_path / "e", connectivity=8)
     assert not (tmp_path / "e" / "v1").exists()

@@ -220,6 +220,7 @@ def test_an_empty_prediction_is_measured_as_nothing(tmp_path):
         ({"objects": "pore", "threshold": 0}, "threshold 0"),
         ({"objects": "pore", "connectivity": 8}, "give 6, 18 or 26"),
         ({"objects": "pore", "min_voxels": 0}, "min_voxels"),
+        ({"objects": "pore", "height_nm": -1}, "height_nm"),
     ],
 )
 def test_unusable_options_are_refused_and_leave_nothing(tmp_path, options, message):

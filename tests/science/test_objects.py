@@ -119,3 +119,22 @@ def test_the_halo_holds_the_voxels_just_below_each_block():
         expected[1:, -1, :] = 0  # still to come
         expected[1:, 1:, -1] = 0
         np.testing.assert_array_equal(block, expected)
+
+
+class Recorder:
+    """A lazy array that remembers the largest box it was asked for."""
+
+    def __init__(self, array):
+        self._array, self.shape, self.dtype, self.largest = array, array.shape, array.dtype, 0
+
+    def __getitem__(self, box):
+        self.largest = max(self.largest, self._array[box].size)
+        return self._array[box]
+
+
+def test_a_large_volume_is_never_read_in_more_than_a_block(monkeypatch):
+    monkeypatch.setattr("sidecrate.science.blocks.SMALL_BYTES", 0)
+    array = Recorder(noise())
+    ids, objects = label_components(blocked(array, (8, 8, 8)))
+    count_configurations(ids, objects.ids, closed=True)
+    assert array.largest == 8**3

@@ -159,6 +159,8 @@ def test_unusable_input_is_refused(tmp_path):
     labels = save_labels(tmp_path, painted(0, 20), ["pore"])
     with pytest.raises(InputError, match="shows anything"):
         suggest(prediction, labels, tmp_path / "s")
+    with pytest.raises(InputError, match="at least one"):
+        suggest(prediction, labels, tmp_path / "s", count=0)
     with pytest.raises(InputError, match="give some of z, y, x"):
         suggest(prediction, labels, tmp_path / "s", axes="w")
     with pytest.raises(InputError, match="voxels"):

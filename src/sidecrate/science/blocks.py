@@ -88,8 +88,8 @@ def with_low_halo(source: Blocked) -> Iterator[tuple[Box, NDArray[Any]]]:
     """Yield each block with a border of one voxel taken from the blocks visited before it.
 
     The array is one longer than the block in z and two in y and x; the block is ``[1:, 1:-1, 1:-1]``.
-    Border voxels outside the volume, or in blocks still to come, are 0, so each pair of touching voxels,
-    and each 2x2x2 cell, is seen whole exactly once as the cell ends in the block.
+    Border voxels outside the volume, or in blocks still to come, are 0. So each pair of touching voxels is seen
+    together at least once, and each 2x2x2 cell just once if a cell belongs to the block it ends in.
 
     Memory: one block, one plane and one row of blocks' faces.
     """

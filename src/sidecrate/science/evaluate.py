@@ -73,12 +73,14 @@ def evaluate(
     Raises
     ------
     InputError
-        Different grids, no class in common, or no voxel left to score.
+        Different grids, no class in common, no voxel left to score, or an option out of range.
     """
     for labels in (truth, *exclude):
         same_grid(prediction, labels)
     if image is not None:
         same_grid(prediction, image)
+    if min_voxels < 1 or not 0 < min_iou <= 1:
+        raise InputError("min_voxels must be at least 1 and min_iou above 0, at most 1")
     names = [name for name in class_names(truth) if name in class_names(prediction)]
     if not names:
         raise InputError(f"{truth.ref} and {prediction.ref} have no class in common; check the class names")
@@ -137,13 +139,13 @@ def _pictures(
     grey: Blocked,
     count: int,
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the worst slices of each class: false positives orange, false negatives blue, hits green."""
+    """Yield the worst slices of each class: false positives orange, false negatives blue, hits yellow."""
     for name, one in scored.items():
         worst = ranked(one.errors)
         for place in islice(spread(worst, region.shape), count):
             predicted, truth = (place.plane(mask) & place.plane(region) for mask in masks[name])
             marks = (
-                (predicted & truth, plots.GREEN),
+                (predicted & truth, plots.YELLOW),
                 (predicted & ~truth, plots.ORANGE),
                 (truth & ~predicted, plots.BLUE),
             )

@@ -81,7 +81,8 @@ def measure(
         "height_nm": height_nm,
         "connectivity": connectivity if not isinstance(prediction, Image) else None,
     }
-    _check(connectivity, min_voxels, search_nm)
+    if min_voxels < 1 or search_nm <= 0 or (height_nm is not None and height_nm <= 0):
+        raise InputError("min_voxels must be at least 1, search_nm and height_nm more than 0")
     ids, found = _objects(prediction, objects, threshold, connectivity)
     kept = found.select(found.voxels >= min_voxels)
     host = _hosts(prediction, hosts, objects, threshold)
@@ -103,13 +104,6 @@ def measure(
         "settings": settings,
     }
     return _write(census, about, into)
-
-
-def _check(connectivity: int, min_voxels: int, search_nm: float) -> None:
-    if connectivity not in (6, 18, 26):
-        raise InputError(f"connectivity {connectivity}: give 6, 18 or 26")
-    if min_voxels < 1 or search_nm <= 0:
-        raise InputError("min_voxels must be at least 1 and search_nm more than 0")
 
 
 def _objects(

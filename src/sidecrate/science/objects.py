@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import coo_array, csgraph
 
+from sidecrate.errors import InputError
 from sidecrate.science.blocks import Blocked, Box, Shape, with_low_halo
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -74,7 +75,14 @@ def label_components(mask: Blocked, connectivity: int = 26) -> tuple[Blocked, Ob
     mask : Blocked of bool
     connectivity : {6, 18, 26}
         Voxels are neighbours when they share a face, also an edge, also a corner.
+
+    Raises
+    ------
+    InputError
+        Another connectivity.
     """
+    if connectivity not in _RANK:
+        raise InputError(f"connectivity {connectivity}: give 6, 18 or 26")
     provisional = _Provisional(mask, connectivity)
     steps = _half_steps(connectivity)
     parts: list[Objects] = []

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 Picture: TypeAlias = NDArray[np.uint8]
 
 # Okabe & Ito 2008: told apart with every common kind of colour vision.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+BLUE, ORANGE, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#999999"
 
 _MOST_BARS = 40
+_LEAST_PIXELS = 480
 _MARGINS = {"left": 0.18, "right": 0.96, "bottom": 0.17, "top": 0.9}
 
 
@@ -58,7 +59,7 @@ def histogram(counts: ArrayLike, edges: ArrayLike, title: str, xlabel: str, mark
     """Return an SVG of counts between edges, with a dashed line at `mark` (the median)."""
     with _figure(4.2, 3.0) as figure:
         axes = figure.subplots(gridspec_kw=_MARGINS)
-        axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.8)
+        axes.stairs(counts, edges, fill=True, color=BLUE)
         if mark is not None:
             axes.axvline(mark, color=ORANGE, linestyle="--", label=f"median {mark:.4g}")
             axes.legend(frameon=False)
@@ -66,9 +67,7 @@ def histogram(counts: ArrayLike, edges: ArrayLike, title: str, xlabel: str, mark
         return _svg(figure)
 
 
-def lines(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str
-) -> bytes:
+def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str) -> bytes:
     """Return an SVG of one line (x, y) for each name."""
     with _figure(4.2, 3.0) as figure:
         axes = figure.subplots(gridspec_kw=_MARGINS)
@@ -80,12 +79,13 @@ def lines(
 
 
 def png(picture: Picture) -> bytes:
-    """Return an RGB picture as PNG without metadata."""
+    """Return an RGB picture as PNG without metadata, small ones enlarged by a whole factor."""
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
     no_version: dict[str, Any] = {"Software": None}
-    imsave(buffer, picture, format="png", metadata=no_version)
+    factor = max(1, _LEAST_PIXELS // max(picture.shape))
+    imsave(buffer, picture.repeat(factor, axis=0).repeat(factor, axis=1), format="png", metadata=no_version)
     return buffer.getvalue()
 
 

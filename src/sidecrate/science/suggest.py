@@ -72,8 +72,10 @@ def suggest(
     Raises
     ------
     InputError
-        Different grids, an unknown class or axis, or no slice that is worth labelling.
+        Different grids, an unknown class or axis, no slice asked for, or none worth labelling.
     """
+    if count < 1:
+        raise InputError(f"count {count}: ask for at least one slice")
     same_grid(prediction, labels)
     if image is not None:
         same_grid(prediction, image)
@@ -119,9 +121,9 @@ def _probability(prediction: Prediction, focus: str | None) -> Blocked:
 
 
 def _pictures(slices: Table, probability: Blocked, grey: Blocked) -> Iterator[tuple[str, bytes]]:
-    """Yield each slice with what is predicted in green and what is in doubt in orange."""
+    """Yield each slice with what is predicted in blue and what is in doubt in orange."""
     for row in slices.rows:
         place = Slice(AXES.index(str(row["axis"])), cast(int, row["index"]))
         p = place.plane(probability).astype(np.int16)
-        marks = ((p >= 128, plots.GREEN), (doubt(p) > 0, plots.ORANGE))
+        marks = ((p >= 128, plots.BLUE), (doubt(p) > 0, plots.ORANGE))
         yield place.name, plots.png(plots.overlay(place.plane(grey), marks))

@@ -195,9 +195,11 @@ class Project:
         with self.ledger.locked():
             records, artifacts = self.records(), self.artifacts()
             document = crate.build(self.config, records, artifacts)
-            page = preview.render(document, self.config, records, artifacts, root=self.root)
-            write_atomic(self.root / crate.PREVIEW, page.encode())
-            write_atomic(self.root / crate.METADATA, crate_bytes(document))
+            try:
+                page = preview.render(document, self.config, records, artifacts, root=self.root)
+                write_atomic(self.root / crate.PREVIEW, page.encode())
+            finally:  # last, as the sign that both are up to date; and whatever became of the page
+                write_atomic(self.root / crate.METADATA, crate_bytes(document))
 
     def gaps(self) -> list[Finding]:
         """Return what the project's own description lacks, with advice."""

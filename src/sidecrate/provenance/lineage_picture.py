@@ -21,7 +21,7 @@ COLUMNS = (
     ("Labels", ("LabelSet",)),
     ("Models", ("Model",)),
     ("Predictions", ("Prediction",)),
-    ("Results", ("Evaluation", "Measurements", "Suggestion")),
+    ("Results", ("Evaluation", "Measurements", "Suggestion", "Deposit")),
 )
 NODE_WIDTH, NODE_HEIGHT = 156, 44
 PITCH_X, PITCH_Y = 246, 76
@@ -144,7 +144,7 @@ def _drawn(lineage: Lineage, here: Mapping[str, Artifact]) -> list[str]:
 
 def _main(lineage: Lineage, nodes: list[Node]) -> set[str]:
     """Return the digests of the newest result and of all that led to it."""
-    results = [node.digest for node in nodes if node.column == len(COLUMNS) - 1]
+    results = [node.digest for node in nodes if node.kind in ("Evaluation", "Measurements")]
     return {results[-1], *lineage.ancestors(results[-1])} if results else set()
 
 

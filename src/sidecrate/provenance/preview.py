@@ -10,14 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sidecrate.artifacts import MANIFEST, Artifact
+from sidecrate.artifacts import KINDS, MANIFEST, Artifact
 from sidecrate.provenance import checks, readable, results
 from sidecrate.provenance.checks import Extent
 from sidecrate.provenance.crate import record_path
@@ -34,16 +34,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 RECENT_RUNS = 40
-_KINDS = {
-    "Image": "Images",
-    "LabelSet": "Label sets",
-    "Model": "Models",
-    "Prediction": "Predictions",
-    "Evaluation": "Evaluations",
-    "Measurements": "Measurements",
-    "Suggestion": "Suggestions",
-    "Files": "Files of other programs",
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +87,7 @@ def render(
         citation=citation or cite(project, records),
         credit=labelling_credit(artifacts),
         picture=lay_out(lineage, facts, here),
-        kinds=[(title, [v for v in versions if v.artifact.kind == kind]) for kind, title in _KINDS.items()],
+        kinds=list(_by_kind(versions, document)),
         versions=len(versions),
         records=list(reversed(records)),
         tally=Counter(record["status"] for record in records),
@@ -111,6 +101,15 @@ def render(
     )
 
 
+def _by_kind(versions: Sequence[_Version], document: Mapping[str, Any]) -> Iterator[tuple[str, list[_Version]]]:
+    """Yield the versions of each kind there is, under the title the crate gives to their folder."""
+    titles = {entity["@id"]: entity.get("name", "") for entity in document["@graph"]}
+    for noun in KINDS.values():
+        members = [version for version in versions if version.artifact.kind == noun.kind]
+        if members:
+            yield titles.get(f"{noun.folder}/") or noun.kind, members
+
+
 def _found(
     artifacts: Sequence[Artifact],
     lineage: Lineage,
@@ -119,7 +118,7 @@ def _found(
 ) -> dict[str, Any]:
     """Return the results and their pictures, the most important first, as the space for pictures is limited."""
     album = Album()
-    newest = {kind: results.newest_of_each(artifacts, kind) for kind in _KINDS}
+    newest = {kind: results.newest_of_each(artifacts, kind) for kind in KINDS}
     evaluations = sorted((a for a in artifacts if a.kind == "Evaluation"), key=lambda a: _made(lineage, a))
     shown = evaluations[-results.MOST_ROUNDS :]
     pictures = {

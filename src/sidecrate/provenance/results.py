@@ -126,7 +126,8 @@ def fact(artifact: Artifact) -> str:
         case "Model" | "Prediction":
             return ", ".join(str(name) for name in meta.get("classes", [])[1:])
         case "Evaluation":
-            return ", ".join(f"F1 {share(row.get('f1'))} {row.get('class')}" for row in meta.get("scores", []))
+            scores = [f"{row.get('class')} {share(row.get('f1'))}" for row in meta.get("scores", [])]
+            return f"F1: {', '.join(scores)}" if scores else ""
         case "Measurements":
             return f"{number(meta.get('totals', {}).get('objects'))} objects, {meta.get('object_class')}"
         case "Suggestion":

@@ -75,6 +75,8 @@ class Recorder:
 
     def write(self, record: Record) -> None:
         """Append a record; a failure is remembered and warned of, never raised: the result must not be lost."""
+        if not self.is_here():  # a forked child that leaves the block its parent entered
+            return
         try:
             self.ledger.append(record)
             if self._after is not None:
@@ -136,12 +138,12 @@ class Run:
         """Say that the run made a version, or a plain file, which is kept as one; a returned input is no output."""
         with self._timed():
             made = thing if isinstance(thing, Artifact) else outside.keep(Path(thing), self._recorder.root)
-            if made.digest not in {known["digest"] for known in self._inputs + self._outputs}:
+            if made.place not in {known.get("place") for known in self._inputs + self._outputs}:
                 self._outputs.append(use_of(made, role))
 
     def parameter(self, name: str, value: object) -> None:
         """Say what else decided the result."""
-        self._parameters[name] = _plain(value, self._recorder.root)
+        self._parameters |= _plain({name: value}, self._recorder.root)
 
     def agent(self, person: Person) -> None:
         """Say who did it."""
@@ -338,18 +340,21 @@ def _plain(value: object, root: Path) -> Any:
     if isinstance(value, Path):
         return _relative(value, root)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name), root) for f in dataclasses.fields(value)}
+        return _plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, root)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, root) for key, item in value.items()}
+        return {key: _plain(item, root) for key, item in environment.withheld(value).items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, root) for item in value]
-    return _array(value) or environment.scrub(str(value), root)
+    array = _array(value)
+    return environment.scrub(str(value), root) if array is None else array
 
 
-def _array(value: Any) -> dict[str, Any] | None:
-    """Return an array in memory as its shape, type and digest, without knowing its library."""
-    if not all(hasattr(value, name) for name in ("shape", "dtype", "tobytes")):
+def _array(value: Any) -> Any:
+    """Return an array in memory as shape, type and digest (its number, if it is one), without its library."""
+    if not all(hasattr(value, name) for name in ("shape", "dtype", "tobytes", "item")):
         return None
+    if value.shape == ():
+        return value.item()
     digest = f"sha256:{hashlib.sha256(value.tobytes()).hexdigest()}"
     return {"shape": [int(n) for n in value.shape], "dtype": str(value.dtype), "digest": digest}
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sidecrate.artifacts import KINDS, Artifact
+from sidecrate.artifacts import KINDS, Artifact, Files
 from sidecrate.errors import RecordError
 from sidecrate.provenance import schemas
 from sidecrate.store import canonical_json, open_version, try_lock, version_numbers, write_atomic
@@ -86,12 +86,13 @@ class Ledger:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.locked():
-            number = len(self.paths()) + 1
+            number = _number(paths[-1]) + 1 if (paths := self.paths()) else 1
             whole = {**record, "schema": _SCHEMA_ID, "number": number, "previous": self.head()}
-            schemas.check("record", whole, f"record of {record.get('step')}")
+            check(whole)
             path = self._folder / f"{number:06d}-{record['step']}.json"
             write_atomic(path, canonical_json(whole))
             path.chmod(0o444)
+        self._journal(record["id"]).unlink(missing_ok=True)
         return whole
 
     @contextmanager
@@ -105,17 +106,19 @@ class Ledger:
 
     @contextmanager
     def journal(self, started: Record) -> Iterator[None]:
-        """Keep what is known of a run on disk while it is under way, locked by this process."""
+        """Keep what is known of a run on disk while it is under way, locked by this process; its record ends it."""
         self._journals.mkdir(parents=True, exist_ok=True)
-        path = self._journals / f"{started['id'].removeprefix('urn:uuid:')}.json"
-        with path.open("wb") as file:
+        path = self._journal(started["id"])
+        hidden = path.with_suffix(".new")  # seen by nobody until it is locked
+        with hidden.open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(canonical_json(started))
             file.flush()
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
+            hidden.rename(path)
+            yield
+
+    def _journal(self, run_id: str) -> Path:
+        return self._journals / f"{run_id.removeprefix('urn:uuid:')}.json"
 
     def recover(self) -> list[Record]:
         """Write a record for each run that was killed, and return them.
@@ -133,7 +136,7 @@ class Ledger:
     def _interrupted(self, journal: bytes) -> list[Record]:
         try:
             started: Record = json.loads(journal)
-        except ValueError:  # killed while the journal itself was written: nothing had begun
+        except ValueError:  # the machine went down before the journal reached the disk
             return []
         records = self.read()
         if any(record["id"] == started["id"] for record in records):
@@ -143,14 +146,29 @@ class Ledger:
         return [self.append({**started, "status": "interrupted", "ended": now(), "outputs": outputs})]
 
     def _made_by(self, started: Record, artifact: Artifact) -> bool:
+        """Return whether a run was to write there; a run of somebody else's program keeps its files as `Files`."""
         into: str | None = started["parameters"].get("into")
-        return into == f"{artifact.folder}/{artifact.name}"
+        return into == f"{artifact.folder}/{artifact.name}" if into else isinstance(artifact, Files)
 
     def _unrecorded(self, records: list[Record]) -> Iterator[Artifact]:
         known = {use.get("place") for record in records for use in record["outputs"]}
         for artifact in artifacts_below(self.root):
             if artifact.place not in known:
                 yield artifact
+
+
+def check(record: Record) -> None:
+    """Check a record against the schema of all records and, if it is of a step of ours that ended well, its own.
+
+    Raises
+    ------
+    RecordError
+        It does not fit.
+    """
+    step = record.get("step", "")
+    schemas.check("record", record, f"record of {step}")
+    if record["status"] == "completed" and record["instrument"]["name"] == f"sidecrate {step}" and step in schemas.names():
+        schemas.check(step, record, f"record of {step}")
 
 
 def read_record(path: Path) -> Record:
@@ -166,6 +184,10 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError) as error:
         raise RecordError(f"{FOLDER}/{path.name}: not readable ({error}); run `sidecrate audit`") from error
     return record
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition("-")[0])
 
 
 def digest_of(path: Path) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable, Container, Iterator, Sequence
+from functools import reduce
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -243,7 +244,7 @@ def build_pyramid(arrays: Sequence[zarr.Array[Any]], nearest: bool = False, done
     Parameters
     ----------
     arrays : sequence of zarr.Array
-        The levels, finest first.
+        The levels, finest first, of unsigned integers.
     nearest : bool
         Take the first voxel of each cell, for numbers that stand for classes.
     done : container of str
@@ -269,12 +270,14 @@ def _coarser(fine: zarr.Array[Any], region: Region, step: Sequence[int], nearest
 
 
 def _mean(block: npt.NDArray[Any], step: Sequence[int]) -> npt.NDArray[Any]:
+    """Return the mean of each cell, half rounded up; whole numbers all the way, so the same on every machine."""
     pad = [(0, -size % k) for size, k in zip(block.shape, step, strict=True)]
-    padded = np.pad(block, pad, mode="edge").astype(np.float32)
-    cells = [part for size, k in zip(padded.shape, step, strict=True) for part in (size // k, k)]
-    mean = padded.reshape(cells).mean(axis=tuple(range(1, 2 * len(step), 2)))
-    whole = np.rint(mean) if block.dtype.kind in "iu" else mean
-    return cast("npt.NDArray[Any]", whole.astype(block.dtype))
+    total = np.pad(block, pad, mode="edge").astype(np.uint16 if block.itemsize == 1 else np.uint32)
+    for axis, k in enumerate(step):
+        parts = (total[(*(slice(None),) * axis, slice(first, None, k))] for first in range(k))
+        total = reduce(np.add, parts)
+    cell = math.prod(step)
+    return ((total + cell // 2) // cell).astype(block.dtype)
 
 
 def open_array(volume: Image | LabelSet | Prediction, level: int = 0) -> View:

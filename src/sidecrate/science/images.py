@@ -156,14 +156,26 @@ def _copy(
     copied = 0
     for region, members in _readings(target, volume.dtype.itemsize):
         missing = [member for member in members if arrays.shard_file(target, member) not in done]
-        block = volume.read(region) if missing else np.empty(0)
         copied += len(members) - len(missing)
-        for member in missing:
-            inside = tuple(slice(m.start - r.start, m.stop - r.start) for m, r in zip(member, region, strict=True))
-            target[member] = _converted(block[inside], target.dtype, rescale, volume.what, member[0])
+        for _ in _copy_band(volume, region, target, missing, rescale):
             copied += 1
             if progress is not None:
                 progress(copied, total, "shards")
+
+
+def _copy_band(
+    volume: Source,
+    region: Box,
+    target: zarr.Array[Any],
+    members: Sequence[arrays.Region],
+    rescale: tuple[float, float] | None,
+) -> Iterator[None]:
+    """Read a region at once, if a shard of it is missing, and yield after each shard that is written."""
+    band = volume.read(region) if members else np.empty(0)
+    for member in members:
+        inside = (slice(m.start - r.start, m.stop - r.start) for m, r in zip(member, region, strict=True))
+        target[member] = _converted(band[tuple(inside)], target.dtype, rescale, volume.what, member[0])
+        yield
 
 
 def _readings(target: zarr.Array[Any], itemsize: int) -> Iterator[tuple[Box, list[arrays.Region]]]:

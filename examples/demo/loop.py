@@ -151,7 +151,7 @@ class Loop:
     def suggest(self, prediction: Prediction, labels: LabelSet) -> tuple[Slice, ...]:
         """Return the slices worth labelling next."""
         into = self.project.series(Suggestion, prediction.name)
-        made = pipeline.suggest(prediction, labels, into, count=self.recipe.more, image=self.image)
+        made = pipeline.suggest(prediction, labels, into, count=self.recipe.more, focus="pore", image=self.image)
         found = read_json(made.path / "suggestion.json")["slices"]
         for one in found:
             self._tell(f"  suggested {one['axis']}:{one['index']}  {one['reason']}")

@@ -235,7 +235,7 @@ def evaluate(
             prediction,
             labels,
             project.series(Evaluation, name or prediction.name),
-            exclude=[used for used in trained_on(project, prediction) if used.digest != labels.digest],
+            exclude=trained_on(project, prediction),
             image=linked(project, Image, labels.image),
             threshold=threshold,
             min_voxels=min_voxels,
@@ -248,17 +248,26 @@ def evaluate(
 @click.option("--prediction", "prediction_ref", metavar="PREDICTION", help="Default: the newest.")
 @click.option("--labels", "labels_ref", metavar="LABELS", help="Default: the newest.")
 @click.option("--count", type=click.IntRange(1), default=2, show_default=True, help="How many slices.")
+@click.option("--focus", metavar="CLASS", help="Only doubt about this class counts.")
+@click.option("--axes", metavar="ZYX", help="Only slices across these axes (default: those with nearly square pixels).")
 @_name
 @json_option
 @pass_session
 def suggest(
-    session: Session, prediction_ref: str | None, labels_ref: str | None, count: int, name: str | None, as_json: bool
+    session: Session,
+    prediction_ref: str | None,
+    labels_ref: str | None,
+    count: int,
+    focus: str | None,
+    axes: str | None,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     r"""Say which slices to label next, and why.
 
     \b
     Example:
-        sidecrate suggest --count 2
+        sidecrate suggest --count 2 --focus pore
     """
     with session.recording() as project:
         from sidecrate import pipeline  # after the project is found: it loads torch
@@ -266,7 +275,15 @@ def suggest(
         prediction = chosen(project, prediction_ref, Prediction, "sidecrate predict")
         labels = chosen(project, labels_ref, LabelSet, "sidecrate label add z:N=MASK --class 2=NAME")
         into = project.series(Suggestion, name or prediction.name)
-        result = pipeline.suggest(prediction, labels, into, count=count, image=linked(project, Image, labels.image))
+        result = pipeline.suggest(
+            prediction,
+            labels,
+            into,
+            count=count,
+            focus=focus,
+            axes=axes,
+            image=linked(project, Image, labels.image),
+        )
     slices = json.loads((result.path / "suggestion.json").read_text(encoding="utf-8"))["slices"]
     made(result, as_json, *(f"{s['axis']}:{s['index']}  {s['reason']}" for s in slices))
 
@@ -274,6 +291,7 @@ def suggest(
 @click.command()
 @click.option("--prediction", "prediction_ref", metavar="PREDICTION", help="Default: the newest.")
 @click.option("--labels", "labels_ref", metavar="LABELS", help="Measure labels instead of a prediction.")
+@click.option("--image", "image_ref", metavar="IMAGE", help="Measure an image whose grey values are object numbers.")
 @click.option("--objects", required=True, metavar="CLASS", help="Class to count.")
 @click.option("--hosts", metavar="CLASS", help="Class they sit in or on.")
 @click.option(
@@ -296,6 +314,7 @@ def measure(
     session: Session,
     prediction_ref: str | None,
     labels_ref: str | None,
+    image_ref: str | None,
     objects: str,
     hosts: str | None,
     threshold: int,
@@ -313,11 +332,7 @@ def measure(
     with session.recording() as project:
         from sidecrate import pipeline  # after the project is found: it loads torch
 
-        volume: Prediction | LabelSet = (
-            project.get(labels_ref, LabelSet)
-            if labels_ref
-            else chosen(project, prediction_ref, Prediction, "sidecrate predict")
-        )
+        volume = _measurable(project, prediction_ref, labels_ref, image_ref)
         result = pipeline.measure(
             volume,
             project.series(Measurements, name or volume.name),
@@ -328,3 +343,13 @@ def measure(
             search_nm=search_nm,
         )
     made(result, as_json, (result.path / "hosts.csv").read_text(encoding="utf-8").rstrip())
+
+
+def _measurable(
+    project: Project, prediction: str | None, labels: str | None, image: str | None
+) -> Prediction | LabelSet | Image:
+    if sum(ref is not None for ref in (prediction, labels, image)) > 1:
+        raise InputError("--prediction, --labels and --image: say one of them, that is what is measured")
+    if labels:
+        return project.get(labels, LabelSet)
+    return project.get(image, Image) if image else chosen(project, prediction, Prediction, "sidecrate predict")

@@ -28,14 +28,15 @@ def test_orienting_is_undone_by_its_inverse():
 @pytest.mark.parametrize("voxel_nm", [(10, 10, 10), (40, 10, 10)])
 def test_no_voxel_is_moved_beyond_the_reach(voxel_nm):
     reach = augment.reach(voxel_nm)
-    fields = [augment.displacement((12, 40, 33), voxel_nm, default_rng(seed)) for seed in range(30)]
+    fields = [augment.displacement((12, 40, 33), voxel_nm, (6, 20, 9), default_rng(seed)) for seed in range(30)]
+    assert all((field[:, 6, 20, 9] == 0).all() for field in fields)
     largest = np.abs(np.stack(fields)).max(axis=(0, 2, 3, 4))
     assert (largest <= reach).all()
     assert (largest > 0.2 * np.array(reach)).all()
 
 
 def test_the_displacement_is_smooth():
-    field = augment.displacement((40, 40, 40), (10, 10, 10), default_rng(1))
+    field = augment.displacement((40, 40, 40), (10, 10, 10), (0, 0, 0), default_rng(1))
     for axis in (1, 2, 3):
         assert np.abs(np.diff(field, axis=axis)).max() < 0.6
 
@@ -73,6 +74,6 @@ def test_the_same_generator_state_gives_the_same_change():
     patch = default_rng(0).standard_normal((8, 8, 8)).astype(np.float32)
     np.testing.assert_array_equal(augment.intensity(patch, default_rng(5)), augment.intensity(patch, default_rng(5)))
     np.testing.assert_array_equal(
-        augment.displacement((8, 8, 8), (1, 1, 1), default_rng(5)),
-        augment.displacement((8, 8, 8), (1, 1, 1), default_rng(5)),
+        augment.displacement((8, 8, 8), (1, 1, 1), (4, 4, 4), default_rng(5)),
+        augment.displacement((8, 8, 8), (1, 1, 1), (4, 4, 4), default_rng(5)),
     )

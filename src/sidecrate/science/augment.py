@@ -15,11 +15,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from sidecrate.science.padding import Grey, Triple
+from sidecrate.science.padding import Grey, Integers, Triple
 
 V = TypeVar("V", bound=np.generic)
 
 KNOT_VOXELS = 16  # distance of the control points of the deformation, in voxels of the finest axis
+SD_VOXELS = 1  # largest standard deviation of the displacement, in voxels of the finest axis
 REACH_VOXELS = 3  # largest displacement, in voxels of the finest axis
 
 
@@ -35,15 +36,20 @@ def reach(voxel_nm: Sequence[float]) -> Triple:
     return z, y, x
 
 
-def displacement(shape: Sequence[int], voxel_nm: Sequence[float], rng: Generator) -> Grey:
-    """Return a smooth random displacement in voxels, shape (3, z, y, x): a cubic B-spline (Çiçek et al. 2016)."""
+def displacement(shape: Sequence[int], voxel_nm: Sequence[float], fixed: Integers, rng: Generator) -> Grey:
+    """Return a smooth random displacement in voxels, shape (3, z, y, x): a cubic B-spline (Çiçek et al. 2016).
+
+    The voxel `fixed` stays where it is, so that a thin label a patch was drawn for is not moved out of it.
+    """
     finest = min(voxel_nm)
     bases = [_spline_basis(size, KNOT_VOXELS * finest / step) for size, step in zip(shape, voxel_nm, strict=True)]
     knots = rng.standard_normal((3, *(basis.shape[1] for basis in bases)), dtype=np.float32)
-    sd = rng.uniform(0, 2) * finest / np.asarray(voxel_nm, np.float32)
+    sd = rng.uniform(0, SD_VOXELS) * finest / np.asarray(voxel_nm, np.float32)
     limit = REACH_VOXELS * finest / np.asarray(voxel_nm, np.float32)
     field: Grey = np.einsum("cijk,zi,yj,xk->czyx", knots, *bases, optimize=True)
-    return np.asarray(np.clip(field * _column(sd), -_column(limit), _column(limit)), np.float32)
+    z, y, x = fixed
+    field = (field - _column(field[:, z, y, x])) * _column(sd)
+    return np.asarray(np.clip(field, -_column(limit), _column(limit)), np.float32)
 
 
 def deform(patch: NDArray[V], field: Grey, order: int) -> NDArray[V]:
@@ -67,14 +73,14 @@ def orient(patch: NDArray[V], order: Triple, flips: NDArray[np.bool_]) -> NDArra
 
 
 def intensity(patch: Grey, rng: Generator) -> Grey:
-    """Return the normalised grey values with a random gain, offset, gamma and noise."""
-    low, high = float(patch.min()), float(patch.max())
-    if high > low:
-        gamma = np.float32(np.exp(rng.uniform(-0.3, 0.3)))
-        patch = ((patch - low) / (high - low)) ** gamma * (high - low) + low
-    gain, offset = np.exp(rng.normal(0, 0.15)), rng.normal(0, 0.15)
-    noise = rng.standard_normal(patch.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.2))
-    return (patch * np.float32(gain) + np.float32(offset) + noise).astype(np.float32)
+    """Return the normalised grey values with a random gain, offset, gamma and noise.
+
+    Structures may differ by half a standard deviation only, so changes stay well below that.
+    """
+    gain, offset, gamma = np.exp(rng.normal(0, 0.05)), rng.normal(0, 0.05), rng.normal(0, 0.02)
+    noise = rng.standard_normal(patch.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.1))
+    curved = patch + np.float32(gamma) * (patch * patch - 1)  # a gamma curve to second order, mean and sd kept
+    return np.asarray(curved * np.float32(gain) + np.float32(offset) + noise, np.float32)
 
 
 def _spline_basis(count: int, spacing: float) -> Grey:

@@ -12,7 +12,7 @@ from sidecrate.artifacts import Json
 from sidecrate.science import plots
 
 
-def text(name: str, description: Json) -> str:
+def text(description: Json) -> str:
     """Return the model card in Markdown."""
     training, architecture = description["training"], description["architecture"]
     settings = training["settings"]
@@ -20,9 +20,9 @@ def text(name: str, description: Json) -> str:
     halo = " × ".join(str(size) for size in architecture["halo_voxels"])
     trained_on = [item["ref"] for item in training["inputs"]["labels"]]
     lines = [
-        f"# {name}",
+        f"# Model card: {_listing(description['classes'][1:])}",
         "",
-        f"Segments {_listing(description['classes'][1:])} in volume electron microscopy at {voxels} nm (z, y, x).",
+        f"Segments {_listing(description['classes'])} in volume electron microscopy at {voxels} nm (z, y, x).",
         "",
         "## Net",
         "",

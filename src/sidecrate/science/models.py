@@ -88,7 +88,7 @@ def load(model: Model) -> Trained:
         normalisation = Normalisation(_finite(shift["mean"]), _positive(shift["sd"]))
         if len(voxel_nm) != 3:
             raise ValueError("voxel_nm has not three numbers")
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (InputError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{where}: not a usable model ({error}); train it again or restore it") from error
     with torch.device("meta"):  # a net without memory: what a stranger's description asks for is not allocated
         net = UNet(plan, len(classes))
@@ -117,14 +117,25 @@ def _read_weights(path: Path, net: UNet, ref: str) -> Weights:
 
 
 def _plan(architecture: Json) -> Plan:
-    widths = tuple(_integer(width, range(1, _MOST_CHANNELS + 1)) for width in architecture["widths"])
-    if not 1 <= len(widths) <= _MOST_LEVELS:
-        raise ValueError(f"{len(widths)} levels")
+    widths = check_widths(architecture["widths"])
     kernels = [_steps(kernel, (1, 3)) for kernel in architecture["kernels"]]
     pools = [_steps(pool, (1, 2)) for pool in architecture["pools"]]
     if len(kernels) != len(widths) or len(pools) != len(widths) - 1:
         raise ValueError("widths, kernels and pools do not fit each other")
     return Plan(widths, tuple(kernels), tuple(pools))
+
+
+def check_widths(widths: Sequence[Any]) -> tuple[int, ...]:
+    """Return the channels of each level: 1 to 6 whole numbers from 1 to 1024.
+
+    Raises
+    ------
+    InputError
+        They are something else.
+    """
+    if not 1 <= len(widths) <= _MOST_LEVELS or any(type(w) is not int or not 1 <= w <= _MOST_CHANNELS for w in widths):
+        raise InputError(f"widths {widths!r}: give 1 to {_MOST_LEVELS} numbers from 1 to {_MOST_CHANNELS}")
+    return tuple(widths)
 
 
 def _steps(values: Sequence[Any], allowed: Sequence[int]) -> tuple[int, int, int]:

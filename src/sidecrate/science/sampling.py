@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from sidecrate.science import augment
-from sidecrate.science.padding import Grey, Labels, Triple, box, read_mirrored
+from sidecrate.science.padding import Grey, Integers, Labels, Triple, box, read_mirrored
 from sidecrate.science.sources import DENSE, Centres, Source
 from sidecrate.science.unet import Plan
 
@@ -119,23 +119,25 @@ class Sampler:
         shape[list(order)] = self.shapes[along]
         start = row[2:] - rng.integers(0, shape)
         start = np.clip(start, 0, np.maximum(0, np.subtract(source.image.shape, shape)))
-        grey, labels = self._read(source, start, shape, rng)
+        grey, labels = self._read(source, start, shape, row[2:] - start, rng)
         flips = rng.integers(0, 2, 3).astype(np.bool_)
         grey, labels = augment.orient(grey, order, flips), augment.orient(labels, order, flips)
         return augment.intensity(grey, rng) if self._augmented else grey, labels
 
     def _read(
-        self, source: Source, start: NDArray[np.intp], shape: NDArray[np.intp], rng: Generator
+        self, source: Source, start: Integers, shape: Integers, sought: Integers, rng: Generator
     ) -> tuple[Grey, Labels]:
         """Return grey values with halo and labels without of the output box at `start`, perhaps deformed."""
         bend = self._augmented and rng.random() < _DEFORMED
         margin = np.asarray(self._reach) if bend else np.zeros(3, int)
         frame = np.add(self._plan.halo, margin)
-        grey = self._normalisation(read_mirrored(source.image, start - frame, shape + 2 * frame))
-        labels = source.read_labels(start - margin, shape + 2 * margin)
+        grey = self._normalisation(read_mirrored(source.image, np.subtract(start, frame), np.add(shape, 2 * frame)))
+        labels = source.read_labels(np.subtract(start, margin), np.add(shape, 2 * margin))
         if not bend:
             return grey, labels
-        field = augment.displacement(shape + 2 * np.asarray(self._plan.halo), self._voxel_nm, rng)
+        field = augment.displacement(
+            np.add(shape, 2 * np.asarray(self._plan.halo)), self._voxel_nm, np.add(sought, self._plan.halo), rng
+        )
         z, y, x = box(self._plan.halo, np.add(self._plan.halo, shape))
         return augment.deform(grey, field, 1), augment.deform(labels, field[:, z, y, x], 0)
 

@@ -29,7 +29,7 @@ def make_student(lesson: Lesson, start: Model | None, widths: Sequence[int], see
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if start is None:
-            plan = Plan.for_voxels(lesson.voxel_nm, widths or WIDTHS)
+            plan = Plan.for_voxels(lesson.voxel_nm, models.check_widths(widths or WIDTHS))
             net = UNet(plan, len(lesson.classes))
             return Trained(net, lesson.classes, lesson.voxel_nm, _normalisation(lesson))
         known = models.load(start)

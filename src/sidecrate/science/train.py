@@ -28,7 +28,7 @@ from sidecrate.science.splits import seen_share
 from sidecrate.science.student import choose_weights, make_student
 from sidecrate.store import Draft, canonical_json, draft
 
-_FROZEN_FROM = 1 / 3  # of the iterations; BatchNorm keeps its statistics from there on
+_FROZEN_FROM = 0.6  # of the iterations; BatchNorm keeps its statistics from there on
 _CHECKS = 20  # points of the curve
 _PATIENCE = 6  # checks without a lower validation loss
 _VALIDATION_BATCHES = 8
@@ -127,7 +127,7 @@ def train(
             {"image": item.image, **coverage(source, lesson.voxel_nm)}
             for item, source in zip(painted, lesson.training, strict=True)
         ]
-        return _write(made, into.name, student, training)
+        return _write(made, student, training)
 
 
 def _teach(
@@ -190,12 +190,12 @@ def _summary(lesson: Lesson, student: Trained, state: State) -> Json:
     return summary
 
 
-def _write(made: Draft[Model], name: str, student: Trained, training: Json) -> Model:
+def _write(made: Draft[Model], student: Trained, training: Json) -> Model:
     description = {**student.description(), "training": training}
     made.write(models.WEIGHTS, student.weights())
     made.write_json(models.DESCRIPTION, description)
     made.write("curve.svg", model_card.curve(training["curve"]))
-    made.write("README.md", model_card.text(name, description).encode())
+    made.write("README.md", model_card.text(description).encode())
     DraftCheckpoints(made).clear()
     meta = {key: description[key] for key in ("classes", "voxel_nm")}
     return made.finish({**meta, "trained_on": training["inputs"], "coverage": training["coverage"]})

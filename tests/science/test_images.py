@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -203,6 +205,37 @@ def test_pickles_are_never_opened(tmp_path):
     refused(tmp_path / "a.npz", "allow_pickle|Object arrays")
     np.save(tmp_path / "a.npy", np.array([object()], dtype=object))
     refused(tmp_path / "a.npy", "Python objects")
+
+
+class _Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("dtype", ["|u1", "|O"])
+@pytest.mark.parametrize("filters", [["pickle"], ["vlen-utf8", "pickle"]])
+def test_a_zarr_codec_that_unpickles_never_runs(tmp_path, dtype, filters):
+    plain_zarr(tmp_path / "a.zarr", np.ones((2, 2, 2), np.uint8))
+    document = json.loads((tmp_path / "a.zarr/.zarray").read_text())
+    document |= {"filters": [{"id": name} for name in filters], "compressor": None, "dtype": dtype}
+    (tmp_path / "a.zarr/.zarray").write_text(json.dumps(document))
+    (tmp_path / "a.zarr/0.0.0").write_bytes(pickle.dumps(_Bomb(tmp_path / "exploded")))
+    refused(tmp_path / "a.zarr", "no readable Zarr|holds")
+    with pytest.raises(InputError):
+        arrays.open_zarr(tmp_path / "a.zarr", "", "a.zarr")[...]
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_file_that_promises_more_than_a_machine_holds_is_an_error(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", VOXELS, metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        for page in file.pages:
+            page.tags["ImageWidth"].overwrite(2**31 - 1)
+            page.tags["ImageLength"].overwrite(2**31 - 1)
+    refused(tmp_path / "a.tif", "cannot be read|cut short")
 
 
 @pytest.mark.parametrize(("write", "name"), [(npz, "a.npz"), (hdf5, "a.h5")])

@@ -321,6 +321,8 @@ def open_zarr(root: Path | str, path: str, what: str) -> View:
         raise
     except Exception as error:  # zarr raises many kinds for missing or broken metadata
         raise InputError(f"{what}: no readable Zarr array there ({type(error).__name__}: {error})") from error
+    if np.dtype(cast(Any, array.dtype)).kind not in "uif":
+        raise InputError(f"{what}: holds {array.dtype}, not numbers")  # objects could be pickles
     leading = 0
     while array.ndim - leading > 3 and array.shape[leading] == 1:
         leading += 1

@@ -152,7 +152,7 @@ def _copy(
     progress: arrays.Progress | None,
 ) -> None:
     """Write every shard of the finest level that is not there yet."""
-    total = len(list(arrays.shards(target)))
+    total = math.prod(-(-n // s) for n, s in zip(target.shape, target.shards or target.chunks, strict=True))
     copied = 0
     for region, members in _readings(target, volume.dtype.itemsize):
         missing = [member for member in members if arrays.shard_file(target, member) not in done]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label sets: painted masks become a new version that remembers who painted what, when and on top of what.
 
-The array is sparse. A new version hard-links the shards it does not touch and writes the others anew, so no byte
-of an earlier version is ever changed.
+The array is sparse. A new version begins with hard links to the shards of the version before; Zarr replaces a file
+as a whole when it writes, so what is painted goes to new files and no byte of an earlier version is ever changed.
 """
 
 from __future__ import annotations
@@ -87,10 +87,11 @@ def label(
     with ExitStack() as stack, draft(LabelSet, into) as new:
         painted = [stack.enter_context(opened_mask(mask, image.shape)) for mask in masks]
         array = create(new, image, names)
-        tally = paint(painted, names, arrays.open_array(base) if base else None, array, progress)
-        tally.check(base.ref if base else "no earlier version", replace)
         if base is not None:
             share(new, base, array)
+        earlier = base.ref if base else "no earlier version"
+        tally = paint(painted, names, array, earlier, progress)
+        tally.check(earlier, replace)
         session = session_of(by, moment, tool, minutes=minutes, note=note, base=base) | _painted(tally, names)
         return finish(new, array, image, names, [*(base.sessions if base else []), session])
 
@@ -182,7 +183,8 @@ def finish(
     counts = np.zeros(HIGHEST + 1, np.int64)
     for region in arrays.shards(array):
         if f"{LabelSet.array}/{arrays.shard_file(array, region)}" in new.digests:
-            counts += np.bincount(np.asarray(array[region]).ravel(), minlength=HIGHEST + 1)
+            numbers = np.asarray(array[region])
+            counts += np.bincount(numbers[numbers != 0], minlength=HIGHEST + 1)
     meta = {
         "image": grid.image if isinstance(grid, LabelSet) else grid.link(),
         "shape": list(grid.shape),

@@ -120,11 +120,13 @@ def _position(choose: Any, one: Position, other: Position) -> Position:
 def paint(
     masks: Sequence[Painted],
     known: Collection[int],
-    base: View | None,
     array: zarr.Array[Any],
+    what: str,
     progress: Progress | None,
 ) -> Tally:
-    """Write the shards that the masks change and return what was painted.
+    """Paint masks on an array that holds the labels painted so far, and return what is new.
+
+    Of each shard only the part that its masks cover is read and written: a slice is thin.
 
     Parameters
     ----------
@@ -132,29 +134,37 @@ def paint(
         Laid over each other in this order.
     known : collection of int
         The numbers that have a class name.
-    base : View, optional
-        The labels painted over; not given, nothing is labelled yet.
     array : zarr.Array
-        Where the changed shards are written, whole.
+        Where it is painted.
+    what : str
+        Whose labels the array holds, for messages.
     progress : callable, optional
         Called with shards done, shards in all, ``"shards"``.
 
     Raises
     ------
     InputError
-        A mask has a number without a name, or cannot be read.
+        A mask has a number without a name, or a mask or the array cannot be read.
     """
     tally = Tally(masks, known)
-    touched = [region for region in shards(array) if any(mask.overlap(region) for mask in masks)]
-    for done, (z, y, x) in enumerate(touched, 1):
-        region = (z, y, x)
-        shape = [side.stop - side.start for side in region]
-        before = base[region] if base is not None else np.zeros(shape, np.uint8)
+    earlier = View(array, what)
+    windows = [window for region in shards(array) if (window := _covered(masks, region))]
+    for done, window in enumerate(windows, 1):
+        before = earlier[window]
         after = before.copy()
         for mask in masks:
-            tally.lay(mask, region, before, after)
+            tally.lay(mask, window, before, after)
         if tally.count(before, after):
-            array[region] = after
+            array[window] = after
         if progress is not None:
-            progress(done, len(touched), "shards")
+            progress(done, len(windows), "shards")
     return tally
+
+
+def _covered(masks: Sequence[Painted], region: Sequence[slice]) -> Box | None:
+    """Return the smallest box that holds all that masks cover of a region."""
+    parts = [part for mask in masks if (part := mask.overlap(region))]
+    if not parts:
+        return None
+    z, y, x = (slice(min(s.start for s in side), max(s.stop for s in side)) for side in zip(*parts, strict=True))
+    return z, y, x

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from sidecrate.store import canonical_json, draft, manifest_bytes, open_version,
 from .html_page import Page, assert_sound
 
 HOSTILE = "</title></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028{{ 7*7 }}"
+
+
+made_up = partial(observe, name="made up for a test")  # not a step of ours, so no schema of a step
 
 
 def page_of(project: Project, **options: Any) -> str:
@@ -77,6 +81,26 @@ def test_the_policy_forbids_scripts_and_allows_only_this_style(one_of_everything
     assert "url(" not in style and "@import" not in style
 
 
+def luminance(colour: str) -> float:
+    """Return the relative luminance of #rgb or #rrggbb (WCAG 2.2)."""
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_words_have_enough_contrast_in_light_dark_and_print(one_of_everything: Project) -> None:
+    """WCAG 2.2 AA, 1.4.3: 4.5 to 1."""
+    schemes = re.findall(r":root\{(.*?)\}", page_of(one_of_everything), flags=re.DOTALL)
+    assert len(schemes) == 3
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+):(#\w+)", scheme))
+        for words in ("ink", "soft", "link", "good", "bad"):
+            for ground in ("paper", "raised", "badbg"):
+                light, dark = sorted((luminance(colours[words]), luminance(colours[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (words, ground)
+
+
 def test_no_path_of_this_machine_is_in_the_page(one_of_everything: Project) -> None:
     assert str(one_of_everything.root) not in page_of(one_of_everything)
     assert str(one_of_everything.root.parent) not in page_of(one_of_everything)
@@ -94,8 +118,9 @@ def test_a_new_project_shows_its_gaps(tmp_path: Path) -> None:
 def test_the_citation_given_is_the_one_shown(one_of_everything: Project) -> None:
     shown = Page(page_of(one_of_everything, citation="Cited <i>so</i> & not otherwise")).text
     assert "Cited <i>so</i> & not otherwise" in shown
+    year = one_of_everything.records()[-1]["ended"][:4]
     own = Page(page_of(one_of_everything)).text
-    assert f"Josiah Carberry ({one_of_everything.records()[-1]['ended'][:4]}). A made-up cell [Data set]." in own
+    assert f"Josiah Carberry ({year}). A made-up cell [Data set]." in own
 
 
 def test_words_of_people_are_never_markup(tmp_path: Path) -> None:
@@ -125,10 +150,10 @@ def test_words_of_people_are_never_markup(tmp_path: Path) -> None:
         raise ValueError(why)
 
     with project.recording(HOSTILE):
-        labels = observe(label)(project.series(LabelSet, "l"), HOSTILE)
-        observe(measure)(labels, project.series(Measurements, "m"))
+        labels = made_up(label)(project.series(LabelSet, "l"), HOSTILE)
+        made_up(measure)(labels, project.series(Measurements, "m"))
         with pytest.raises(ValueError, match="script"):
-            observe(fail)(HOSTILE)
+            made_up(fail)(HOSTILE)
     page = Page(page_of(project, citation=HOSTILE))
     assert_sound(page)
     assert page.text.count("alert(1)") > 8, "the words are shown, as words"
@@ -146,7 +171,7 @@ def test_missing_and_broken_files_are_said_not_raised(tmp_path: Path) -> None:
             return made.finish({"object_class": "pore"})
 
     with project.recording():
-        made = observe(measure)(project.series(Measurements, "m"))
+        made = made_up(measure)(project.series(Measurements, "m"))
     (made.path / "plots/count.svg").unlink()
     page = Page(page_of(project))
     assert_sound(page)
@@ -158,7 +183,7 @@ def test_missing_and_broken_files_are_said_not_raised(tmp_path: Path) -> None:
 def test_a_changed_record_breaks_the_chain_on_the_page(tmp_path: Path) -> None:
     project = init(tmp_path / "p", About("t"))
     with project.recording():
-        observe(lambda: None, step="nothing")()
+        made_up(lambda: None, step="nothing")()
     assert "The record chain is whole" in page_of(project)
     first = project.ledger.paths()[0]
     first.chmod(0o644)
@@ -177,7 +202,7 @@ def test_pictures_stay_within_the_limit_and_say_what_was_left_out(tmp_path: Path
             return made.finish({})
 
     with project.recording():
-        observe(measure)(project.series(Measurements, "m"))
+        made_up(measure)(project.series(Measurements, "m"))
     html = page_of(project)
     page = Page(html)
     shown = len(page.all("img"))
@@ -227,14 +252,14 @@ def test_what_the_steps_write_is_what_the_page_reads(tmp_path: Path) -> None:
         return save(Prediction, into, out, classes=["background", "pore", "nucleus"])
 
     with project.recording():
-        image = observe(add)(project.series(Image, "cell"))
+        image = made_up(add)(project.series(Image, "cell"))
         by, names = Person("Josiah Carberry"), {2: "pore", 3: "nucleus"}
         masks = [Mask.slice(classes[z], "z", z) for z in (5, 9)]
         common = {"by": by, "tool": "paper", "classes": names}
         painted = observe(label)(image, masks, project.series(LabelSet, "pores"), minutes=30, **common)
         truth = observe(label)(image, [Mask.box(classes, (0, 0, 0))], project.series(LabelSet, "truth"), **common)
-        model = observe(train)(image, painted, project.series(Model, "net"))
-        prediction = observe(predict)(image, model, project.series(Prediction, "net"))
+        model = made_up(train)(image, painted, project.series(Model, "net"))
+        prediction = made_up(predict)(image, model, project.series(Prediction, "net"))
         observe(evaluate)(prediction, truth, project.series(Evaluation, "net"), exclude=[painted], image=image)
         observe(suggest)(prediction, painted, project.series(Suggestion, "net"))
         measured = observe(measure)(prediction, project.series(Measurements, "m"), objects="pore", hosts="nucleus")

@@ -59,9 +59,10 @@ def check_all(
 ) -> Iterator[Check]:
     """Yield what was checked of records, lineage and files."""
     yield _chain(records, root)
-    yield _origins(lineage, artifacts)
+    if artifacts:
+        yield _origins(lineage, artifacts)
+        yield _files(extents)
     yield from _traces(lineage, artifacts)
-    yield _files(extents)
     yield _ended(records)
 
 
@@ -78,7 +79,9 @@ def _chain(records: Sequence[Record], root: Path) -> Check:
         if record["previous"] != expected:
             return Check(False, f"The record chain is broken at record {record['number']}.")
     gaps = f", but for {absent} gaps where records are not in this package" if absent else ""
-    return Check(True, f"The record chain is whole{gaps}: each of {len(records)} records names the digest of the last.")
+    return Check(
+        True, f"The record chain is whole{gaps}: {len(records)} in all, each with the digest of the one before."
+    )
 
 
 def _origins(lineage: Lineage, artifacts: Sequence[Artifact]) -> Check:

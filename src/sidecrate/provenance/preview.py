@@ -25,7 +25,7 @@ from sidecrate.provenance.credit import labelling_credit
 from sidecrate.provenance.environment import package_version
 from sidecrate.provenance.gaps import gaps
 from sidecrate.provenance.lineage import Lineage
-from sidecrate.provenance.lineage_picture import NODE_HEIGHT, NODE_WIDTH, lay_out
+from sidecrate.provenance.lineage_picture import NEWEST, NODE_HEIGHT, NODE_WIDTH, SOURCES, lay_out
 from sidecrate.provenance.pictures import Album
 from sidecrate.provenance.records import Record
 from sidecrate.store import read_manifest
@@ -145,8 +145,8 @@ def cite(project: Mapping[str, Any], records: Sequence[Record]) -> str:
     about = project["project"]
     names = [person["name"] for person in project.get("people", []) if person.get("role", "author") != "annotator"]
     year = (records[-1]["ended"] if records else about["created"])[:4]
-    authors = f"{', '.join(names)} " if names else ""
-    return f"{authors}({year}). {about['title']} [Data set]. {about['identifier']}"
+    title, where = f"{about['title']} [Data set]", about["identifier"]
+    return f"{', '.join(names)} ({year}). {title}. {where}" if names else f"{title} ({year}). {where}"
 
 
 @cache
@@ -168,6 +168,7 @@ def _environment() -> Environment:
         "software": f"sidecrate {package_version('sidecrate') or ''}".strip(),
         "record_path": record_path,
         "box": (NODE_WIDTH, NODE_HEIGHT),
+        "drawn": (NEWEST, SOURCES),
         "recent": RECENT_RUNS,
     }
     filters = (readable.number, readable.share, readable.size, readable.duration, readable.moment, readable.extent)

@@ -64,7 +64,8 @@ def add(session: Session, masks: tuple[str, ...], as_json: bool, **options: Any)
     Example:
         sidecrate label add z:40=mask40.tif y:88=mask88.tif --class 2=pore --minutes 30
     """
-    _label(session, lambda *_: [_mask(text) for text in masks], as_json, **options)
+    painted = [_mask(text) for text in masks]
+    _label(session, lambda *_: painted, as_json, **options)
 
 
 @label.command("import")

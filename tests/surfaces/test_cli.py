@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: the whole loop typed by a person, and what happens when it is typed wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sidecrate.surfaces.cli import COMMANDS, cli, main
+from sidecrate.testing import synthetic
+
+Cli = Callable[..., tuple[int, str, str]]
+
+PERSON = "Josiah Carberry <0000-0002-1825-0097>; author; Brown University; 05gq02987"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Call the command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def project(run: Cli, tmp_path: Path) -> Path:
+    """An empty project."""
+    folder = tmp_path / "project"
+    assert run("init", folder, "--title", "Pores", "--license", "CC-BY-4.0", "--person", PERSON)[0] == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic cell as files a person would have."""
+    folder = tmp_path_factory.mktemp("source")
+    cell = synthetic.cell(5, shape=(64, 72, 130))
+    np.save(folder / "cell.npy", cell.raw)
+    np.save(folder / "truth.npy", cell.classes)
+    for z in (24, 32):
+        np.save(folder / f"z{z}.npy", cell.classes[z])
+    return folder
+
+
+def test_the_loop_from_image_to_citation(run: Cli, project: Path, source: Path, tmp_path: Path) -> None:
+    def ok(*arguments: object) -> str:
+        code, out, err = run("-C", project, *arguments)
+        assert code == 0, err
+        return out
+
+    classes = ["--class", "2=pore", "--class", "3=nucleus"]
+    ok("add", source / "cell.npy", "--voxel-nm", 16, 16, 16)
+    ok("label", "add", f"z:24={source / 'z24.npy'}", *classes, "--name", "pores", "--minutes", 12)
+    ok("label", "add", f"z:32={source / 'z32.npy'}", "--name", "pores", "--tool", "napari")
+    ok("--who", "Another Person", "label", "add", f"@0,0,0={source / 'truth.npy'}", *classes, "--name", "truth")
+    ok("train", "--labels", "pores", "--iterations", 2, "--widths", "4,8", "--batch", 1)
+    ok("predict")
+    assert "precision" in ok("evaluate", "--truth", "truth")
+    assert "doubt" in ok("suggest", "--labels", "pores", "--count", 1)
+    assert "density_per_um2" in ok("measure", "--labels", "truth", "--objects", "pore", "--hosts", "nucleus")
+    status = json.loads(ok("status", "--json"))
+    assert status["next"].startswith("sidecrate pack")
+    assert not any(thing["stale"] for thing in status["things"])
+    chain = json.loads(ok("why", "predictions/pores", "--json"))
+    assert {use["role"]: use["ref"] for use in chain["from"]} == {"image": "cell@v1", "model": "pores@v1"}
+    package = tmp_path / "package.zip"
+    assert "nothing was written" in ok("pack", package, "--dry-run")
+    assert not package.exists()
+    ok("pack", package)
+    assert "nothing was sent" in ok("deposit", package, "--to", f"ocfl:{tmp_path / 'archive'}", "--dry-run")
+    assert not (tmp_path / "archive").exists()
+    ok("deposit", package, "--to", f"ocfl:{tmp_path / 'archive'}")
+    for target in ([], [package], [tmp_path / "archive"]):
+        assert "0 errors" in ok("audit", *target)
+    assert "Another Person" in ok("cite", "labels/truth")
+    assert json.loads(ok("cite", "labels/pores", "--format", "datacite"))["version"] == "2"
+    assert "Josiah Carberry" in ok("log")
+
+
+def test_painting_goes_out_and_comes_back(run: Cli, project: Path, source: Path, tmp_path: Path) -> None:
+    import tifffile
+
+    assert run("-C", project, "add", source / "cell.npy", "--voxel-nm", 16, 16, 16)[0] == 0
+    paint = tmp_path / "paint"
+    assert run("-C", project, "label", "export", "--index", 10, "--to", paint, "--class", "2=pore")[0] == 0
+    mask = next(paint.glob("*mask*.tif"))
+    painted = tifffile.imread(mask)
+    painted[20:30, 20:30] = 2
+    tifffile.imwrite(mask, painted)
+    code, out, err = run("-C", project, "label", "import", paint, "--class", "2=pore", "--name", "pores")
+    assert (code, err) == (0, "")
+    assert "100 pore" in out
+
+
+def test_merging_what_two_people_see_differently_is_refused_with_the_conflicts(
+    run: Cli, project: Path, source: Path, tmp_path: Path
+) -> None:
+    run("-C", project, "add", source / "cell.npy", "--voxel-nm", 16, 16, 16)
+    for name, value in (("mine", 1), ("theirs", 2)):
+        np.save(tmp_path / f"{name}.npy", np.full((72, 130), value, np.uint8))
+        place = f"z:5={tmp_path / name}.npy"
+        assert run("-C", project, "label", "add", place, "--class", "2=pore", "--name", name)[0] == 0
+    code, out, err = run("-C", project, "label", "merge", "mine", "theirs", "--json")
+    assert code == 3
+    assert "--prefer" in err
+    assert [(c["mine"], c["theirs"], c["voxels"]) for c in json.loads(out)] == [("background", "pore", 72 * 130)]
+    assert not (project / "labels" / "mine" / "v2").exists()
+    assert run("-C", project, "label", "merge", "mine", "theirs", "--prefer", "theirs")[0] == 0
+
+
+def test_a_command_that_nobody_wrote_for_sidecrate_is_in_the_graph(run: Cli, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a\n")
+    script = "import sys; open(sys.argv[2], 'w').write(open(sys.argv[1]).read() * 2)"
+    command = [sys.executable, "-c", script, "{it}", tmp_path / "out.txt"]
+    options = ["--input", f"it={tmp_path / 'in.txt'}", "--output", tmp_path / "out.txt", "--step", "double"]
+    assert run("-C", project, "run", *options, "--", *command)[0] == 0
+    chain = json.loads(run("-C", project, "why", "files/out.txt", "--json")[1])
+    assert chain["step"] == "double"
+    assert [use["ref"] for use in chain["from"]] == ["in.txt"]
+    assert (project / "files" / "out.txt" / "v1" / "out.txt").read_text() == "a\na\n"
+
+
+def test_a_failed_command_ends_with_its_own_code_and_a_record(run: Cli, project: Path) -> None:
+    code, _, err = run("-C", project, "run", "--", sys.executable, "-c", "raise SystemExit(7)")
+    assert code == 7
+    assert "recorded as failed" in err
+    assert json.loads(run("-C", project, "log", "--json")[1])[-1]["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["add", "{source}/cell.npy"], "voxel"),
+        (["add", "{source}/nothing.tif", "--voxel-nm", "8", "8", "8"], "nothing.tif"),
+        (["train"], "sidecrate label"),
+        (["predict"], "sidecrate add"),
+        (["evaluate", "--truth", "nobody"], "sidecrate predict"),
+        (["cite", "nothing"], "nothing of that name"),
+        (["show", "99"], "sidecrate log"),
+        (["why", "pores@v9"], "nothing of that name"),
+        (["--who", "A <0000-0002-1825-0098>", "add", "x"], "check digit"),
+        (["deposit", "{source}/cell.npy", "--to", "ocfl:there"], "cell.npy"),
+        (["run", "--", "no-such-command-here"], "no such command"),
+        (["label", "add", "w:3=mask.npy"], "z:INDEX=FILE"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_line_with_what_to_do(
+    run: Cli, project: Path, source: Path, arguments: list[str], says: str
+) -> None:
+    words = [word.format(source=source) for word in arguments]
+    code, out, err = run("-C", project, *words)
+    assert code in (3, 4)
+    assert says in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+
+
+def test_usage_errors_end_with_2(run: Cli, project: Path) -> None:
+    assert run("-C", project, "add")[0] == 2
+    assert run("statsu")[0] == 2
+
+
+def test_outside_a_project_the_way_to_make_one_is_said(run: Cli, tmp_path: Path) -> None:
+    code, _, err = run("-C", tmp_path, "status")
+    assert code == 3
+    assert "sidecrate init" in err
+
+
+def test_a_project_is_not_made_twice_or_over_other_files(run: Cli, project: Path, tmp_path: Path) -> None:
+    assert run("init", project, "--title", "Again")[0] == 3
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.docx").touch()
+    assert run("init", tmp_path / "full", "--title", "Over it")[0] == 3
+
+
+def test_gaps_are_shown_and_nothing_is_invented(run: Cli, tmp_path: Path) -> None:
+    code, out, _ = run("init", tmp_path / "p", "--title", "T", "--json")
+    assert code == 0
+    assert {gap["code"] for gap in json.loads(out)["gaps"]} >= {"about.license", "about.people", "about.description"}
+    assert "license" not in (tmp_path / "p" / "sidecrate.toml").read_text()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_with_an_example(name: str) -> None:
+    command = cli.get_command(cli.make_context("sidecrate", ["status"]), name)
+    assert command.help is not None
+    assert "Example:" in command.help
+    assert f"sidecrate {name}" in command.help
+
+
+def test_help_loads_no_science_library() -> None:
+    script = (
+        "import sys\n"
+        "from sidecrate.surfaces.cli import main\n"
+        "try: main(['-h'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'zarr', 'numpy', 'dask', 'napari', 'scipy', 'matplotlib', 'rocrate'} & set(sys.modules)\n"
+        "sys.exit(','.join(sorted(heavy)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert done.returncode == 0
+
+
+def test_python_m_sidecrate_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "sidecrate", "--version"], capture_output=True, text=True, check=True)
+    assert "sidecrate" in done.stdout

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sidecrate.artifacts import (
     Evaluation,
@@ -18,8 +19,12 @@ from sidecrate.artifacts import (
     Suggestion,
 )
 from sidecrate.project import About, Funding, Member, Project, init
+from sidecrate.provenance import swhid
 from sidecrate.provenance.recorder import observe, recorded
 from sidecrate.store import Draft, draft
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # ORCID's own fictitious researcher, and the first iD of the newest block, given to nobody
 JOSIAH = Person("Josiah Carberry", "0000-0002-1825-0097")
@@ -109,23 +114,28 @@ def draw(table: Path, picture: Path) -> Path:
     return picture
 
 
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a step with its calls recorded, under a name that is not one of sidecrate's own."""
+    return observe(function, name=f"little {function.__name__}", version="1", swhid=swhid.of_file(Path(__file__)))
+
+
 def build(root: Path, outside: Path) -> Project:
     """Make the project in `root`; files of other programs lie in the folder `outside`."""
     project = init(root, ABOUT, JOSIAH)
     with project.recording("sidecrate demo"):
-        image = observe(add)(project.series(Image, "cell"))
+        image = step(add)(project.series(Image, "cell"))
         pores = project.series(LabelSet, "pores")
-        first = observe(label)(image, pores, JOSIAH)
-        second = observe(label)(image, pores, SECOND, first)
+        first = step(label)(image, pores, JOSIAH)
+        second = step(label)(image, pores, SECOND, first)
         with suppress(ValueError):
-            observe(train)(image, second, project.series(Model, "pores"), rate=9.0)
-        model = observe(train)(image, second, project.series(Model, "pores"), seed=3, note="second round")
+            step(train)(image, second, project.series(Model, "pores"), rate=9.0)
+        model = step(train)(image, second, project.series(Model, "pores"), seed=3, note="second round")
         predictions = project.series(Prediction, "pores")
         with suppress(KeyboardInterrupt):
-            observe(predict)(model, image, predictions, stop=True)
-        prediction = observe(predict)(model, image, predictions)
-        observe(evaluate)(prediction, second, project.series(Evaluation, "pores"))
-        measured = observe(measure)(prediction, project.series(Measurements, "pores"))
-        observe(suggest)(prediction, second, project.series(Suggestion, "pores"))
+            step(predict)(model, image, predictions, stop=True)
+        prediction = step(predict)(model, image, predictions)
+        step(evaluate)(prediction, second, project.series(Evaluation, "pores"))
+        measured = step(measure)(prediction, project.series(Measurements, "pores"))
+        step(suggest)(prediction, second, project.series(Suggestion, "pores"))
         draw(measured.path / "objects.csv", outside / "pores & sizes (100%).png")
     return project

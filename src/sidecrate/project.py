@@ -19,7 +19,7 @@ from sidecrate.artifacts import KINDS, Artifact, Json, Person
 from sidecrate.errors import Finding, InputError, ProjectError
 from sidecrate.provenance import crate, preview, schemas
 from sidecrate.provenance.recorder import Recorder, observe, recording
-from sidecrate.provenance.records import Ledger, Record, artifacts_below
+from sidecrate.provenance.records import FOLDER, PRIVATE, Ledger, Record, artifacts_below
 from sidecrate.store import open_version, version_numbers, write_atomic
 
 A = TypeVar("A", bound=Artifact)
@@ -174,8 +174,10 @@ class Project:
 
     def recover(self) -> list[Record]:
         """Record runs that were killed, bring the crate up to date, and return those records."""
-        with self.ledger.locked():
-            pass  # wait for a writer that is just deriving the crate
+        with self.ledger.locked():  # nobody writes now: what looks half-written stays so
+            for pattern in (f".{crate.METADATA}.*", f".{crate.PREVIEW}.*", f"{FOLDER}/.*.json.*"):
+                for half in self.root.glob(pattern):
+                    half.unlink()
         recovered = self.ledger.recover()
         if recovered or self._is_behind():
             self.settle()
@@ -238,12 +240,12 @@ def init(root: Path, about: About, operator: Person | None = None) -> Project:
     root = root.absolute()
     if (root / crate.CONFIG).exists():
         raise ProjectError(f"{root.name}: a project already; work in it, or choose another folder")
-    if root.is_dir() and any(entry.name != ".sidecrate" for entry in root.iterdir()):
+    if root.is_dir() and not _is_unfinished(root) and any(root.iterdir()):
         raise ProjectError(f"{root.name}: the folder is not empty; choose a new one and `sidecrate add` your data")
     config = config_of(about)
     root.mkdir(parents=True, exist_ok=True)
-    (root / ".sidecrate").mkdir(exist_ok=True)
-    staged = root / ".sidecrate" / crate.CONFIG
+    (root / PRIVATE).mkdir(exist_ok=True)
+    staged = root / PRIVATE / crate.CONFIG
     staged.write_bytes(to_toml(config).encode())
     document = crate.build(config, [], [])
     write_atomic(root / crate.PREVIEW, preview.render(document, config, [], [], root=root).encode())
@@ -253,6 +255,13 @@ def init(root: Path, about: About, operator: Person | None = None) -> Project:
     with project.recording():
         observe(_describe, step="init")(about)
     return project
+
+
+def _is_unfinished(root: Path) -> bool:
+    """Return whether a folder holds nothing but what an `init` that was killed had made."""
+    own = (PRIVATE, crate.METADATA, crate.PREVIEW)
+    begun = (root / PRIVATE).is_dir()
+    return begun and all(entry.name.removeprefix(".").startswith(own) or entry.name in own for entry in root.iterdir())
 
 
 def _describe(about: About) -> None:
@@ -367,10 +376,17 @@ def gaps(config: Mapping[str, Any]) -> Iterator[Finding]:
         if missing:
             yield Finding("advice", f"about.{where}", crate.CONFIG, message, f"add to {crate.CONFIG}: {line}")
     for entry in people:
-        for key, what in (("orcid", "ORCID iD"), ("affiliation", "affiliation")):
-            if key not in entry:
-                advice = f"add {key} to that person in {crate.CONFIG}"
-                yield Finding("advice", f"about.{key}", crate.CONFIG, f"{entry['name']} has no {what}", advice)
+        lacking = {"orcid": "ORCID iD", "affiliation": "affiliation", "ror": "ROR id for the affiliation"}
+        yield from _lacking(entry["name"], entry, lacking)
+    for entry in config.get("funding", []):
+        yield from _lacking(entry["funder"], entry, {"ror": "ROR id", "award": "award number"})
+
+
+def _lacking(name: str, entry: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Finding]:
+    for key, what in wanted.items():
+        if key not in entry:
+            advice = f"add {key} to that entry in {crate.CONFIG}"
+            yield Finding("advice", f"about.{key}", crate.CONFIG, f"{name} has no {what}", advice)
 
 
 def to_toml(config: Mapping[str, Any]) -> str:

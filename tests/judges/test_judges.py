@@ -66,7 +66,7 @@ def test_runcrate_tells_every_run_that_made_something(one_of_everything: Project
     for record in one_of_everything.records():
         action = record["id"].removeprefix("urn:uuid:")
         assert (f"action: #{action}" in told) == bool(record["outputs"])
-    assert "instrument: https://archive.softwareheritage.org/swh:1:dir:" in told
+    assert "instrument: https://archive.softwareheritage.org/swh:1:cnt:" in told
     assert "predictions/pores/v1/" in told
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,13 @@ _MODULES = {"scikit-image": "skimage"}
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w./~-]))((?:/[^\s/'\",;:)\]}]+)*)/([^\s/'\",;:)\]}]+)")
 _REMOVED = "[removed]"
+# a secret by what stands before it: an option or key of such a name, or a password in an address
+_NAMED = re.compile(
+    rf"(?P<before>(?:--[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*[= ]|\w*(?:{_SECRET_NAME.pattern})\w*['\"]?\s?[=:]\s?"
+    r"|Bearer )['\"]?)[^\s'\"&]+",
+    re.IGNORECASE,
+)
+_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 def describe() -> dict[str, Any]:
@@ -57,6 +65,14 @@ def secrets() -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
+def withheld(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a mapping with the text of each secret, known by the name of its key, taken out."""
+    return {
+        str(key): _REMOVED if isinstance(value, str) and _SECRET_NAME.search(str(key)) else value
+        for key, value in values.items()
+    }
+
+
 def scrub(text: str, root: Path) -> str:
     """Return text without secrets and without paths of this machine.
 
@@ -64,6 +80,7 @@ def scrub(text: str, root: Path) -> str:
     """
     for secret in secrets():
         text = text.replace(secret, _REMOVED)
+    text = _NAMED.sub(rf"\g<before>{_REMOVED}", _IN_ADDRESS.sub(f"{_REMOVED}@", text))
     text = re.sub(rf"{re.escape(str(root))}(?=[/\s'\",;:)\]}}]|$)/?", "", text)
     for folder in {str(Path.cwd()), str(Path.home())} - {"/"}:  # whole, because a blank may be in their names
         text = text.replace(f"{folder}/", "…/")

@@ -240,6 +240,17 @@ def test_a_base_must_fit(tmp_path, image, series):
         paint(other, series, voxel(2, 1, 0, 0), base=first)
 
 
+@pytest.mark.parametrize("painted", ["0/c/0/0/0", "0/c/0/1/1"])
+def test_a_damaged_base_is_told_whether_it_is_painted_over_or_only_linked(image, series, painted):
+    first = paint(image, series, Mask.slice(plane(), "z", 0))
+    shard = first.array_path / painted
+    shard.chmod(0o644)
+    shard.write_bytes(shard.read_bytes()[:-50])
+    with pytest.raises(InputError, match=r"cannot read .* run `sidecrate audit`"):
+        paint(image, series, voxel(2, 1, 5, 5), base=first)
+    assert versions(series) == [first]
+
+
 @pytest.mark.parametrize(("option", "value"), [("when", "yesterday"), ("minutes", -1), ("minutes", float("nan"))])
 def test_time_must_make_sense(image, series, option, value):
     with pytest.raises(InputError, match=option):

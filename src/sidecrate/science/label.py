@@ -181,9 +181,10 @@ def finish(
 ) -> LabelSet:
     """Seal a label set whose array is complete; the voxels of each class are counted from the array."""
     counts = np.zeros(HIGHEST + 1, np.int64)
+    stored = arrays.View(array, f"labels of {grid.ref}")  # linked shards may have been damaged since
     for region in arrays.shards(array):
         if f"{LabelSet.array}/{arrays.shard_file(array, region)}" in new.digests:
-            numbers = np.asarray(array[region])
+            numbers = stored[region]
             counts += np.bincount(numbers[numbers != 0], minlength=HIGHEST + 1)
     meta = {
         "image": grid.image if isinstance(grid, LabelSet) else grid.link(),

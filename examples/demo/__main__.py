@@ -53,14 +53,9 @@ def main() -> int:
     project = sidecrate.init(out / "project", ABOUT)
     with project.recording(command=f"python -m examples.demo --seed {options.seed}"):
         rounds, measured = _science(project, out, cell, options, tell)
-        archive = out / "package.zip"
-        plan = pipeline.plan_package(project)
-        package = pipeline.pack(plan, archive, form="zip")
-        tell(f"packed {len(package.tree.sizes)} files, {package.bytes / 1e6:.1f} MB")
-        deposit = pipeline.deposit(archive, f"ocfl:{out / 'archive'}", project.series(Deposit, "archive"))
-        tell(f"deposited as {deposit.meta['receipt']['object_id']} {deposit.meta['receipt']['version']}")
-    _tables(console, out, cell, rounds, measured)
-    errors = _checks(console, project, [archive, out / "archive"])
+        _tables(console, out, cell, rounds, measured)
+        package = _publish(project, out, tell)
+    errors = _checks(console, project, [package, out / "archive"])
     _places(console, out, project, measured, time.monotonic() - began)
     return 1 if errors else 0
 
@@ -70,6 +65,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the cell and of the training (default 0)")
     parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder for everything (default demo-out)")
     parser.add_argument("--no-control", action="store_true", help="leave the controls out: faster, less honest")
+    parser.add_argument("--quick", action="store_true", help="a few iterations only: shows the way, not the science")
     return parser.parse_args()
 
 
@@ -86,12 +82,23 @@ def _science(
         classes=CLASSES,
         note="known because the cell was made; used for scores only",
     )
-    loop = Loop(project, image, cell.classes, truth, Recipe(), options.seed, tell)
+    recipe = Recipe(start={"iterations": 8}, go_on={"iterations": 4}) if options.quick else Recipe()
+    loop = Loop(project, image, cell.classes, truth, recipe, options.seed, tell)
     rounds = list(loop.rounds(control=not options.no_control))
     final = [one for one in rounds if "control" not in one.name][-1]
     measured = loop.measure(final.prediction)
     tell(f"measured: {measured.ref}")
     return rounds, measured
+
+
+def _publish(project: Project, out: Path, tell: report.Tell) -> Path:
+    archive = out / "package.zip"
+    package = pipeline.pack(pipeline.plan_package(project), archive, form="zip")
+    tell(f"packed {len(package.tree.sizes)} files, {package.bytes / 1e6:.1f} MB")
+    into = project.series(Deposit, "archive")
+    receipt = pipeline.deposit(archive, f"ocfl:{out / 'archive'}", into, by=project.operator).meta["receipt"]
+    tell(f"deposited as {receipt['object_id']} {receipt['version']}")
+    return archive
 
 
 def _tables(

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,18 @@ class Recipe:
     more : int
         Slices labelled in each later round, those that `suggest` names.
     rounds : int
-    training : dict
-        Options of `train` for the first round; a warm start may take fewer iterations.
-    later_iterations : int
+    net : dict
+        Options of every `train`.
+    start, go_on : dict
+        Options of the first training, and of those that go on from the model before.
     """
 
     first: tuple[Slice, ...] = (("z", 40), ("z", 48), ("z", 56))
     more: int = 2
     rounds: int = 3
-    iterations: int = 300
-    later_iterations: int = 250
-    options: tuple[tuple[str, Any], ...] = ()
+    net: dict[str, Any] = field(default_factory=lambda: {"widths": (16, 32), "batch": 4, "patch_voxels": 64_800})
+    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 300, "learning_rate": 6e-3})
+    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 150, "learning_rate": 4e-3})
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,10 @@ class Loop:
             if number < self.recipe.rounds:
                 new = self.suggest(this.prediction, labels)
 
-    def label(self, slices: Iterable[Slice], base: LabelSet | None, who: Person) -> LabelSet:
+    def label(self, slices: Sequence[Slice], base: LabelSet | None, who: Person) -> LabelSet:
         """Return a new label version with some slices copied from the truth, as if painted."""
         masks = [Mask.slice(self._cut(axis, index), axis, index) for axis, index in slices]
-        self._tell(f"{who.name} labels {', '.join(str(mask) for mask in masks)}")
+        self._tell(f"{who.name} labels {', '.join(f'{axis}:{index}' for axis, index in slices)}")
         into = self.project.series(LabelSet, "pores")
         return pipeline.label(self.image, masks, into, by=who, tool="demo", base=base, classes=CLASSES, replace=True)
 
@@ -134,8 +135,8 @@ class Loop:
             self.project.series(Model, name),
             start=start,
             seed=self._seed,
-            iterations=self.recipe.later_iterations if start else self.recipe.iterations,
-            **dict(self.recipe.options),
+            **self.recipe.net,
+            **(self.recipe.go_on if start else self.recipe.start),
         )
 
     def score(self, name: str, labels: LabelSet, new: tuple[Slice, ...], model: Model) -> Round:
@@ -145,7 +146,7 @@ class Loop:
         result = pipeline.evaluate(prediction, self.truth, into, exclude=[labels], image=self.image)
         scores = {row["class"]: row for row in result.meta["scores"]}
         pore = scores["pore"]
-        self._tell(f"  pores: FP {pore['objects_fp']}  FN {pore['objects_fn']}  F1 {pore['f1']:.3f}")
+        self._tell(f"  pores: FP {pore['objects_fp']}  FN {pore['objects_fn']}  F1 {pore['f1'] or 0:.3f}")
         return Round(name, labels, new, prediction, scores)
 
     def suggest(self, prediction: Prediction, labels: LabelSet) -> tuple[Slice, ...]:

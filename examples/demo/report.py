@@ -33,8 +33,13 @@ def round_row(one: Round) -> list[str]:
         " ".join(f"{axis}:{index}" for axis, index in one.new) or "none",
         sessions[-1]["who"]["name"] if one.new else "",
         *(str(pore[f"objects_{key}"]) for key in ("tp", "fp", "fn")),
-        *(f"{pore[key]:.3f}" for key in ("precision", "recall", "f1", "dice")),
+        *(_share(pore[key]) for key in ("precision", "recall", "f1", "dice")),
     ]
+
+
+def _share(value: float | None) -> str:
+    """Return a share, or a dash where nothing was there to take it of."""
+    return "–" if value is None else f"{value:.3f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Table:

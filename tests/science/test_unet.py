@@ -31,6 +31,14 @@ def test_coarse_axes_are_convolved_and_pooled_only_when_the_others_are_as_coarse
     assert plan.stride == (2, 8, 8)
 
 
+@pytest.mark.parametrize(
+    ("slices", "halo"), [(2, 2), (33, 2), (34, 8), (81, 8), (82, 20), (177, 20), (178, 44), (float("inf"), 44)]
+)
+def test_a_coarse_axis_joins_so_late_that_the_net_sees_half_the_volume_at_most(slices, halo):
+    assert Plan.for_voxels((20, 10, 10), (8, 16, 32, 64), (slices, 30, 30)).halo == (halo, 44, 44)
+    assert Plan.for_voxels(ISOTROPIC, (8, 16, 32, 64), (slices, 30, 30)).halo == (44, 44, 44)
+
+
 @pytest.mark.parametrize("voxel_nm", [ISOTROPIC, COARSE_Z, (10, 50, 10)])
 @pytest.mark.parametrize("widths", [(2, 4), (2, 4, 4), (2, 4, 4, 4)])
 def test_every_output_shape_has_an_input_shape_that_the_net_turns_into_it(voxel_nm, widths):

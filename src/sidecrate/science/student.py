@@ -29,7 +29,8 @@ def make_student(lesson: Lesson, start: Model | None, widths: Sequence[int], see
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if start is None:
-            plan = Plan.for_voxels(lesson.voxel_nm, models.check_widths(widths or WIDTHS))
+            shortest = np.min([source.image.shape for source in lesson.training], axis=0)
+            plan = Plan.for_voxels(lesson.voxel_nm, models.check_widths(widths or WIDTHS), shortest)
             net = UNet(plan, len(lesson.classes))
             return Trained(net, lesson.classes, lesson.voxel_nm, _normalisation(lesson))
         known = models.load(start)

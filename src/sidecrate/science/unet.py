@@ -8,6 +8,7 @@ however a volume is cut into tiles, as long as the tiles begin on the `stride` g
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -18,7 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Triple: TypeAlias = tuple[int, int, int]
 
-_COARSE = 2.0  # an axis this many times coarser than the finest one is neither convolved nor pooled yet
+_COARSE = 2.0  # an axis more than this many times coarser than the finest one is neither convolved nor pooled yet
+_SEEN = 0.5  # of a coarse axis of the volume, at most, is within the receptive field
+_ENDLESS = (math.inf, math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,17 @@ class Plan:
     pools: tuple[Triple, ...]
 
     @classmethod
-    def for_voxels(cls, voxel_nm: Sequence[float], widths: Sequence[int]) -> Plan:
-        """Return the plan for a voxel size: coarse axes join once pooling has made the others as coarse."""
-        spacing = [float(step) for step in voxel_nm]
-        kernels: list[Triple] = []
-        pools: list[Triple] = []
-        for _ in widths:
-            fine = [step <= _COARSE * min(spacing) for step in spacing]
-            kernels.append(_triple(3 if is_fine else 1 for is_fine in fine))
-            pools.append(_triple(2 if is_fine else 1 for is_fine in fine))
-            spacing = [step * pool for step, pool in zip(spacing, pools[-1], strict=True)]
-        return cls(tuple(widths), tuple(kernels), tuple(pools[:-1]))
+    def for_voxels(cls, voxel_nm: Sequence[float], widths: Sequence[int], extent: Sequence[float] = _ENDLESS) -> Plan:
+        """Return the plan for a voxel size: coarse axes join once pooling has made the others as coarse.
+
+        In a volume of few slices, `extent` voxels, they join later: each slice more that the net sees costs it
+        another plane at the finest level, and would mostly be a mirror image of those that are there.
+        """
+        coarseness = [step / min(voxel_nm) for step in voxel_nm]
+        joins = [_joining_level(*axis, len(widths)) for axis in zip(coarseness, extent, strict=True)]
+        kernels = [_triple(3 if level >= join else 1 for join in joins) for level in range(len(widths))]
+        pools = [_triple(2 if level >= join else 1 for join in joins) for level in range(len(widths) - 1)]
+        return cls(tuple(widths), tuple(kernels), tuple(pools))
 
     @property
     def strides(self) -> tuple[Triple, ...]:
@@ -164,6 +167,19 @@ class UNet(nn.Module):
                 convolutions[i] = fuse_conv_bn_eval(convolutions[i], convolutions[i + 1])
                 convolutions[i + 1] = nn.Identity()
         return net
+
+
+def _joining_level(coarseness: float, extent: float, levels: int) -> int:
+    """Return the finest level that convolves and pools an axis so much coarser than the finest one."""
+    level = max(0, math.ceil(math.log2(coarseness / _COARSE)))
+    while coarseness > 1 and level < levels - 1 and 2 * _halo_from(level, levels) + 1 > _SEEN * extent:
+        level += 1
+    return level
+
+
+def _halo_from(level: int, levels: int) -> int:
+    """Return the halo of an axis that is convolved and pooled from a level on: the sum of `Plan._loss`."""
+    return 6 * (1 << levels - 1 - level) - 4
 
 
 def _two_convolutions(inputs: int, middle: int, outputs: int, kernel: Triple) -> nn.Sequential:

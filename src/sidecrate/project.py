@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sidecrate.artifacts import KINDS, Artifact, Json, Person
 from sidecrate.errors import Finding, InputError, ProjectError
 from sidecrate.provenance import crate, preview, schemas
+from sidecrate.provenance.gaps import gaps
 from sidecrate.provenance.recorder import Recorder, observe, recording
 from sidecrate.provenance.records import FOLDER, PRIVATE, Ledger, Record, artifacts_below
 from sidecrate.store import open_version, version_numbers, write_atomic
@@ -360,33 +361,6 @@ def check_orcid(orcid: str) -> None:
 
     if not idutils.is_orcid(orcid):
         raise InputError(f"ORCID iD {orcid}: the check digit does not fit; compare it with orcid.org")
-
-
-def gaps(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield advice for everything a repository will ask for and nobody has said yet."""
-    about, people = config["project"], config.get("people", [])
-    wanted: Sequence[tuple[bool, str, str, str]] = (
-        (not about.get("license"), "license", "no licence: nobody may reuse this", 'license = "CC-BY-4.0"'),
-        (not about.get("description"), "description", "no description", 'description = "what it is and why"'),
-        (not about.get("keywords"), "keywords", "no keywords: hard to find", 'keywords = ["FIB-SEM", "nuclear pore"]'),
-        (not people, "people", "nobody is named: it cannot be cited", '[[people]] with name, orcid, role = "author"'),
-        (not config.get("funding"), "funding", "no funding named", "[[funding]] with funder, ror, award"),
-    )
-    for missing, where, message, line in wanted:
-        if missing:
-            yield Finding("advice", f"about.{where}", crate.CONFIG, message, f"add to {crate.CONFIG}: {line}")
-    for entry in people:
-        lacking = {"orcid": "ORCID iD", "affiliation": "affiliation", "ror": "ROR id for the affiliation"}
-        yield from _lacking(entry["name"], entry, lacking)
-    for entry in config.get("funding", []):
-        yield from _lacking(entry["funder"], entry, {"ror": "ROR id", "award": "award number"})
-
-
-def _lacking(name: str, entry: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Finding]:
-    for key, what in wanted.items():
-        if key not in entry:
-            advice = f"add {key} to that entry in {crate.CONFIG}"
-            yield Finding("advice", f"about.{key}", crate.CONFIG, f"{name} has no {what}", advice)
 
 
 def to_toml(config: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sidecrate.errors import Finding
@@ -55,15 +56,30 @@ class Lineage:
         """Return the digests of everything that depends on a thing, nearest first, itself left out."""
         return self._reach(digest, self.children)
 
-    def _reach(self, digest: str, step: Any) -> list[str]:
+    def _reach(self, digest: str, step: Callable[[str], list[Use]]) -> list[str]:
         found: dict[str, None] = {}
-        queue = [digest]
+        queue = deque([digest])
         while queue:
-            for use in step(queue.pop(0)):
+            for use in step(queue.popleft()):
                 if use["digest"] not in found and use["digest"] != digest:
                     found[use["digest"]] = None
                     queue.append(use["digest"])
         return list(found)
+
+    def _in_cycles(self) -> list[str]:
+        """Return the digests left when whatever has no parents left is taken away, then what has no children left."""
+        left = set(self.things)
+        for neighbours, others in ((self.parents, self.children), (self.children, self.parents)):
+            waiting = {digest: len({u["digest"] for u in neighbours(digest)} & left) for digest in left}
+            free = [digest for digest, count in waiting.items() if count == 0]
+            while free:
+                gone = free.pop()
+                left.discard(gone)
+                for digest in {use["digest"] for use in others(gone)} & left:
+                    waiting[digest] -= 1
+                    if waiting[digest] == 0:
+                        free.append(digest)
+        return [digest for digest in self.things if digest in left]
 
     def problems(self) -> Iterator[Finding]:
         """Yield a finding for each gap and each cycle in the graph."""
@@ -78,8 +94,7 @@ class Lineage:
                         f"it used {use['ref']} ({use['kind']}), and no record says how that was made",
                         "restore the missing record, or record the step that made it",
                     )
-        for digest, use in self.things.items():
-            if any(digest == parent["digest"] for deeper in self.ancestors(digest) for parent in self.parents(deeper)):
-                name = use.get("ref") or use.get("name", digest)
-                advice = "a thing cannot be its own ancestor: a record was altered, restore it"
-                yield Finding("error", "lineage.cycle", str(name), "it descends from itself", advice)
+        for digest in self._in_cycles():
+            name = self.things[digest].get("ref") or self.things[digest]["name"]
+            advice = "a thing cannot be its own ancestor: a record was altered, restore it"
+            yield Finding("error", "lineage.cycle", name, "it descends from itself", advice)

@@ -26,6 +26,7 @@ KINDS = {
     "Measurements": ("measurements", "Dataset"),
     "Suggestion": ("suggestion of slices", "Dataset"),
     "Files": ("files", "Dataset"),
+    "Deposit": ("receipt of a deposit", "Other"),
 }
 # role in sidecrate.toml: contributor type of DataCite 4.5
 _ROLES = {"curator": "DataCurator", "contact": "ContactPerson"}

@@ -64,10 +64,11 @@ class _Members:
 
     def safe(self, raw: str) -> str | None:
         """Return a path in normal form, None (and a finding) when it would leave the tree."""
-        if not is_inside(raw) or re.match(r"[A-Za-z]:", raw) or "\0" in raw:
+        name = re.sub(r"^(\./)+|/$", "", raw)
+        if not is_inside(name) or re.match(r"[A-Za-z]:", name):
             self.refuse("path.unsafe", raw, "the path leads out of the package")
             return None
-        return str(PurePosixPath(raw))
+        return name
 
     def refuse(self, code: str, name: str, message: str) -> None:
         """Note why a member is left out."""
@@ -132,7 +133,7 @@ class TarTree:
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
-                    self._take(members, member, path.stat().st_size)
+                    self._take(members, member)
         except (tarfile.TarError, ValueError) as error:
             raise InputError(f"{path.name}: not a whole uncompressed tar ({error}); unpack it or ask again") from error
         members.check_folders()
@@ -144,13 +145,11 @@ class TarTree:
         window = _Window(self._path, self._offsets[name], self.sizes[name])
         return cast(IO[bytes], io.BufferedReader(window, BLOCK))
 
-    def _take(self, members: _Members, member: tarfile.TarInfo, archive_bytes: int) -> None:
+    def _take(self, members: _Members, member: tarfile.TarInfo) -> None:
         if member.isdir():
             members.safe(member.name)
         elif not member.isreg() or member.issparse():
             members.refuse("path.special", member.name, "a link, device or sparse file, not a plain file")
-        elif member.offset_data + member.size > archive_bytes:
-            members.refuse("archive.truncated", member.name, "the archive ends before this file does")
         elif name := members.take(member.name, member.size):
             self._offsets[name] = member.offset_data
 

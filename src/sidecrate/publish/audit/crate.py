@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Generator, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -159,7 +160,8 @@ def _second_opinion(document: dict[str, Any]) -> Iterator[Finding]:
     from rocrate.rocrate import ROCrate
 
     try:
-        ROCrate(document)
+        with warnings.catch_warnings(action="ignore"):  # what it warns of is checked above
+            ROCrate(document)
     except Exception as error:  # whatever the library trips over is the finding
         yield _error("crate.rocrate", METADATA, f"ro-crate-py cannot read it ({type(error).__name__}: {error})")
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sidecrate.errors import Finding
-from sidecrate.provenance import schemas
+from sidecrate.errors import Finding, RecordError
+from sidecrate.provenance import records, schemas
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.publish.audit.subject import RECORD, RESTORE, Subject, Version
 
@@ -26,14 +26,24 @@ def check_records(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with single records and with the chain they form."""
     previous, ids = None, set()
     for number, (name, record) in enumerate(subject.records.items(), 1):
-        for pointer, message in schemas.problems("record", record):
-            yield Finding("error", "record.schema", f"{name}#{pointer}", message, RESTORE)
+        yield from _schema(name, record)
         if isinstance(record, dict):
             yield from _link(name, record, number, previous)
             if str(record.get("id")) in ids:
                 yield Finding("error", "chain.id", name, "another record has the same id", RESTORE)
             ids.add(str(record.get("id")))
         previous = subject.record_digest(name)
+
+
+def _schema(name: str, record: Any) -> Iterator[Finding]:
+    problems = schemas.problems("record", record)
+    for pointer, message in problems:
+        yield Finding("error", "record.schema", f"{name}#{pointer}", message, RESTORE)
+    if not problems:
+        try:
+            records.check(record)  # of a step of ours, the parameters too
+        except RecordError as error:
+            yield Finding("error", "record.schema", name, str(error), RESTORE)
 
 
 def _link(name: str, record: dict[str, Any], number: int, previous: str | None) -> Iterator[Finding]:

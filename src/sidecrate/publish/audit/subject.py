@@ -114,12 +114,15 @@ class Subject:
             return b""
 
     def json(self, name: str) -> Any:
-        """Return a parsed JSON file; a finding and None when it is not JSON."""
+        """Return a parsed JSON file; a finding and None when it is not JSON, or null."""
+        reason = "it says null"
         try:
-            return json.loads(self.text(name))
+            value = json.loads(self.text(name))
         except (ValueError, RecursionError) as error:
-            self.problems.append(Finding("error", "json.broken", name, f"not JSON ({error})", RESTORE))
-            return None
+            value, reason = None, str(error)
+        if value is None:
+            self.problems.append(Finding("error", "json.broken", name, f"not usable JSON ({reason})", RESTORE))
+        return value
 
     def record_digest(self, name: str) -> str:
         """Return ``sha256:<hex>`` of a record file, what the next record calls `previous`."""

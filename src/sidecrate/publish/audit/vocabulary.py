@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -17,7 +16,7 @@ _CONTEXTS = {
     "https://w3id.org/ro/crate/1.3/context": "ro-crate-1.3.jsonld",
     "https://w3id.org/ro/terms/workflow-run/context": "workflow-run.jsonld",
 }
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+BASE = "https://crate.invalid/"  # what relative ids are resolved against; nobody can own it (RFC 2606)
 
 
 @cache
@@ -42,7 +41,7 @@ def load_context(url: str, _options: Any = None) -> dict[str, Any]:
 
 
 def expand(document: Any) -> list[Any]:
-    """Return a document in expanded form.
+    """Return a document in expanded form, relative ids resolved against `BASE`.
 
     Raises
     ------
@@ -51,7 +50,7 @@ def expand(document: Any) -> list[Any]:
     """
     from pyld import jsonld
 
-    found: list[Any] = jsonld.expand(document, {"documentLoader": load_context})
+    found: list[Any] = jsonld.expand(document, {"base": BASE, "documentLoader": load_context})
     return found
 
 
@@ -82,7 +81,7 @@ def _undefined(document: dict[str, Any]) -> list[str]:
     lost = [key for number, key in enumerate(keys) if f"urn:key:{number}" not in left]
     nodes = [{"@id": f"urn:type:{number}", "@type": kind} for number, kind in enumerate(types)]
     meant = expand({"@context": document.get("@context"), "@graph": nodes})
-    return lost + [types[number] for number, node in enumerate(meant) if not _IRI.fullmatch(node["@type"][0])]
+    return lost + [types[number] for number, node in enumerate(meant) if node["@type"][0].startswith(BASE)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -45,6 +45,7 @@ STATED = [
 UNSTATED = [
     (tifffile.imwrite, "a.tif", None),
     (partial(tifffile.imwrite, compression="zlib", tile=(16, 32)), "a.tif", None),
+    (partial(tifffile.imwrite, compression="lzw"), "a.tif", None),
     (slices, "a", None),
     (np.save, "a.npy", None),
     (lambda path, voxels: np.save(path, np.asfortranarray(voxels)), "a.npy", None),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sidecrate.artifacts import Files
-from sidecrate.project import Project
+from sidecrate.project import About, Project, init
 from sidecrate.provenance.recorder import observe
 from sidecrate.store import draft
 
@@ -30,3 +30,9 @@ def write_notes(project: Project, count: int, name: str = "notes") -> list[Files
     """Return notes written one after the other, each recorded."""
     with project.recording():
         return [write_note(f"{name} {number}", project.series(Files, name)) for number in range(count)]
+
+
+def keep_busy(root: Path, name: str, count: int) -> None:
+    """Make a project when there is none, and write notes in it."""
+    made = (root / "sidecrate.toml").is_file()
+    write_notes(Project.find(root) if made else init(root, About(title="Busy")), count, name)

@@ -27,9 +27,9 @@ def label() -> None:
 
     \b
     Example:
-        sidecrate label export --axis z --index 40 --index 52 --to paint/
+        sidecrate label export --axis z --index 40 --index 52 --to paint/ --class 2=pore
         (paint mask files in any program)
-        sidecrate label import paint/ --class 2=pore --minutes 25 --tool napari
+        sidecrate label import paint/ --name pores --minutes 25 --tool napari
     """
 
 
@@ -76,14 +76,21 @@ def add(session: Session, masks: tuple[str, ...], as_json: bool, **options: Any)
 def import_(session: Session, folder: Path, as_json: bool, **options: Any) -> None:
     r"""Make a new version from a folder that `label export` wrote and somebody painted in.
 
+    The folder says which image and version it came from and what the classes are called.
+
     \b
     Example:
-        sidecrate label import paint/ --class 2=pore --minutes 25 --tool Fiji
+        sidecrate label import paint/ --name pores --minutes 25 --tool Fiji
     """
-    from sidecrate.science.label_io import import_slices
+    from sidecrate.science.label_io import import_slices, read_sidecar
+
+    export = read_sidecar(folder)
+    options["classes"] = options["classes"] or tuple(f"{n}={name}" for n, name in export.classes.items() if n > 1)
+    options["base"] = options["base"] or (export.base or {}).get("ref")
+    options["image_ref"] = options["image_ref"] or export.image["ref"]
 
     def masks(image: Image, base: LabelSet | None) -> Sequence[Mask]:
-        return import_slices(folder, image, base)
+        return import_slices(folder, image, base if export.base else None)
 
     _label(session, masks, as_json, **options)
 

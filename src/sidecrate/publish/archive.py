@@ -125,18 +125,8 @@ def _staged(path: Path, target: Path, form: Form, stamp: datetime) -> Iterator[A
         shutil.rmtree(path)
     with _WRITERS[form](path, stamp) as add:
         yield add
-    _sync(path)
+    os.sync()
     path.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -149,7 +139,6 @@ def _folder(path: Path, _stamp: datetime) -> Iterator[Add]:
         with file.open("xb") as writer:
             shutil.copyfileobj(reader, writer, BLOCK)
         file.chmod(_MODE)
-        _sync(file)
 
     yield add
 

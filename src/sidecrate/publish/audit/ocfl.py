@@ -57,9 +57,7 @@ def _object(place: Path, progress: Progress | None) -> Iterator[Finding]:
 def _told(messages: Iterable[str]) -> Iterator[Finding]:
     """Yield what ocfl-py says, under its own codes."""
     for message in messages:
-        match = re.match(r"\[([EW])(\w+)\] ", message)
-        if match and f"{match[1]}{match[2]}" in _ACCEPTED:
-            continue
-        severity, code = ("warning", match[2]) if match and match[1] == "W" else ("error", match[2] if match else "")
-        text = message[match.end() :] if match else message
-        yield Finding("error" if severity == "error" else "warning", f"ocfl.{code.lower()}", ".", text, _RESTORE)
+        match = re.match(r"\[([EW]\w+)\] ", message)
+        code, text = (match[1], message[match.end() :]) if match else ("E000", message)
+        if code not in _ACCEPTED:
+            yield Finding("warning" if code[0] == "W" else "error", f"ocfl.{code}", ".", text, _RESTORE)

@@ -91,7 +91,7 @@ class OcflRepository:
         self._make_root()
         with self._locked():
             place = self.object_path(package.object_id)
-            settle(place)
+            settle(place, self.root / _STAGING)
             plan = self.plan(package)
             if plan.is_new:
                 self._add_version(place, plan, package, by, progress)
@@ -207,7 +207,7 @@ class OcflRepository:
             _move_object(self.root / _STAGING, self.root, place)
         else:
             folder.rename(place / plan.version)
-            settle(place)
+            settle(place, self.root / _STAGING)
 
 
 def _copy_content(

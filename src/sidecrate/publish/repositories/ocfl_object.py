@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -13,7 +15,7 @@ from typing import IO, Any, TypeAlias
 from sidecrate.artifacts import Person
 from sidecrate.errors import Finding, RepositoryError
 from sidecrate.provenance.records import now
-from sidecrate.store import canonical_json, write_atomic
+from sidecrate.store import canonical_json
 
 OBJECT_DECLARATION = "0=ocfl_object_1.1"
 INVENTORY = "inventory.json"
@@ -77,15 +79,24 @@ def _newest(place: Path) -> Path | None:
     return place / f"v{max(numbers)}" if numbers else None
 
 
-def settle(place: Path) -> None:
-    """Bring the inventory in an object's root up to that of its newest version."""
+def settle(place: Path, stage: Path) -> None:
+    """Bring the inventory in an object's root up to that of its newest version, by renames out of `stage` only."""
     newest = _newest(place)
     if newest is None:
         return
-    for name in (INVENTORY, SIDECAR):
-        data = (newest / name).read_bytes()
-        if not (place / name).is_file() or (place / name).read_bytes() != data:
-            write_atomic(place / name, data)
+    names = [name for name in (INVENTORY, SIDECAR) if _bytes(place / name) != _bytes(newest / name)]
+    if not names:
+        return
+    stage.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(newest / name, stage / name)
+    os.sync()
+    for name in names:
+        (stage / name).replace(place / name)
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def state_of(digests: Mapping[str, str]) -> dict[str, list[str]]:

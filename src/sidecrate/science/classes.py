@@ -44,6 +44,8 @@ def class_mask(volume: Prediction | LabelSet, *names: str, threshold: int = 128)
     array = open_array(volume)
     if isinstance(volume, Prediction):
         first, *others = (blocked(array, channel=volume.classes.index(name)) for name in names)
-        return first.map(lambda *blocks: np.sum(blocks, axis=0, dtype=np.uint16) >= threshold, *others)
+        return first.map(
+            lambda *blocks: np.greater_equal(sum(block.astype(np.uint16) for block in blocks), threshold), *others
+        )
     numbers = [number for number, name in volume.classes.items() if name in names]
     return blocked(array).map(lambda block: np.isin(block, numbers))

@@ -156,7 +156,8 @@ def doubt(probability: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def _both_sides(change: Ints) -> Ints:
     """Return the smaller change of each slice to its two neighbours: where a body begins is no disagreement."""
-    return np.minimum(change, np.append(change[1:], 0))
+    smaller: Ints = np.minimum(change, np.append(change[1:], 0))
+    return smaller
 
 
 def _reason(axis: str, parts: dict[str, float], distance_nm: float) -> str:

@@ -24,7 +24,14 @@ def gaps(config: Mapping[str, Any]) -> Iterator[Finding]:
         if missing:
             yield Finding("advice", f"about.{where}", CONFIG, message, f"add to {CONFIG}: {line}")
     for entry in people:
-        for key, what in (("orcid", "ORCID iD"), ("affiliation", "affiliation")):
-            if key not in entry:
-                advice = f"add {key} to that person in {CONFIG}"
-                yield Finding("advice", f"about.{key}", CONFIG, f"{entry['name']} has no {what}", advice)
+        institute = {"ror": "ROR id of the affiliation"} if "affiliation" in entry else {"affiliation": "affiliation"}
+        yield from _lacking(entry["name"], entry, {"orcid": "ORCID iD", **institute})
+    for entry in config.get("funding", []):
+        yield from _lacking(entry["funder"], entry, {"ror": "ROR id", "award": "award number"})
+
+
+def _lacking(name: str, entry: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[Finding]:
+    for key, what in wanted.items():
+        if key not in entry:
+            advice = f"add {key} to that entry in {CONFIG}"
+            yield Finding("advice", f"about.{key}", CONFIG, f"{name} has no {what}", advice)

@@ -19,7 +19,7 @@ from sidecrate.science.sampling import Normalisation
 from sidecrate.science.sources import grey_statistics
 from sidecrate.science.unet import Plan, UNet
 
-WIDTHS = (8, 16, 32)
+WIDTHS = (16, 32, 64)
 
 _HEAVIEST = 10.0  # weight of the rarest class, at most
 

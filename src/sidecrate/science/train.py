@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sidecrate.artifacts import Image, Json, LabelSet, Model
+from sidecrate.artifacts import Artifact, Image, Json, LabelSet, Model
 from sidecrate.errors import InputError
 from sidecrate.science import model_card, models
 from sidecrate.science.arrays import Progress
@@ -56,10 +56,10 @@ def train(
     hold_out: float = 0.0,
     seed: int = 0,
     iterations: int = 600,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 4e-3,
     widths: Sequence[int] = (),
     batch: int = 2,
-    patch_voxels: int = 200_000,
+    patch_voxels: int = 400_000,
     class_weights: Mapping[str, float] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -90,7 +90,7 @@ def train(
     iterations, learning_rate, batch, patch_voxels
         Length of the training, height of AdamW's cosine, patches an iteration, input voxels a patch.
     widths : sequence of int
-        Channels of each level, finest first; by default those of `start`, or (8, 16, 32).
+        Channels of each level, finest first; by default those of `start`, or (16, 32, 64).
     class_weights : mapping of str to float, optional
         Weight of each class in the loss; by default the inverse square root of its share, 10 at most.
     device : str
@@ -111,12 +111,8 @@ def train(
     lesson = lesson.holding_out(hold_out, student.net.plan.radius)
     weights = choose_weights(lesson, class_weights)
     engine = Engine.pick(device)
-    inputs = {
-        "images": [item.link() for item in images],
-        "labels": [item.link() for item in painted],
-        "validation_labels": [item.link() for item in kept],
-        "start": start.link() if start else None,
-    }
+    inputs: Json = {"images": _links(images), "labels": _links(painted), "validation_labels": _links(kept)}
+    inputs["start"] = start.link() if start else None
     settings = {**asdict(options), "class_weights": dict(zip(lesson.classes, weights.tolist(), strict=True))}
     settings |= engine.description
     key = {**inputs, **settings, **student.description()}
@@ -201,10 +197,16 @@ def _write(made: Draft[Model], student: Trained, training: Json) -> Model:
     return made.finish({**meta, "trained_on": training["inputs"], "coverage": training["coverage"]})
 
 
+def _links(artifacts: Sequence[Artifact]) -> list[dict[str, str]]:
+    return [artifact.link() for artifact in artifacts]
+
+
 def _sequence(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Sequence) else [value]
 
 
 def _check(options: Options) -> None:
-    if min(options.iterations, options.batch, options.patch_voxels) < 1 or options.learning_rate <= 0:
+    if min(options.iterations, options.batch, options.patch_voxels) < 1 or not 0 < options.learning_rate < np.inf:
         raise InputError("iterations, batch, patch_voxels and learning_rate must be more than 0")
+    if options.seed < 0:
+        raise InputError(f"seed {options.seed}: give 0 or more")

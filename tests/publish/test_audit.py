@@ -9,12 +9,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import bagit
+import numpy as np
 import pytest
+import zarr
 
 from publish.conftest import codes
 from sidecrate.errors import InputError
 from sidecrate.publish.audit import audit
 from sidecrate.publish.audit.vocabulary import BASE, expand
+from sidecrate.science.references import refer
 
 CRATE = "ro-crate-metadata.json"
 
@@ -87,6 +90,17 @@ def test_metadata_that_lies_is_found(made):
 def test_a_file_nobody_describes_is_a_warning(made):
     (made.root / "notes.docx").write_bytes(b"")
     assert ("unknown.file", "notes.docx") in found(made.root, "warning")
+
+
+def test_data_that_lie_elsewhere_are_held_against_the_digests_of_their_parts(made, tmp_path):
+    far = tmp_path / "far.zarr"
+    zarr.save_array(far, np.arange(32, dtype=np.uint8).reshape(2, 4, 4))
+    made.step(refer, far, made.root / "images/far", voxel_nm=(8.0, 4.0, 4.0))
+    assert found(made.root, "error", "warning") == set()
+    next(path for path in far.rglob("c/*/*/*") if path.is_file()).write_bytes(b"other")
+    assert found(made.root) == {("reference.digest", "images/far/v1")}
+    shutil.rmtree(far)
+    assert found(made.root, "warning") == {("reference.unknown", "images/far/v1")}
 
 
 def test_a_broken_configuration_is_found(made):

@@ -12,7 +12,9 @@ import time
 import zipfile
 
 import bagit
+import numpy as np
 import pytest
+import zarr
 from rocrate.rocrate import ROCrate
 
 import little_project
@@ -20,8 +22,10 @@ from publish.conftest import Made, codes, killed
 from sidecrate.errors import InputError
 from sidecrate.provenance import schemas
 from sidecrate.publish.archive import FORMS
+from sidecrate.publish.pack import write
 from sidecrate.publish.package import open_package, unpack
 from sidecrate.publish.plan import plan
+from sidecrate.science.references import refer
 from sidecrate.store import files_below
 
 
@@ -113,6 +117,23 @@ def test_a_plan_says_why_each_version_is_in_and_writes_nothing(made, outside):
     assert list(outside.iterdir()) == []
 
 
+def test_a_crate_of_version_1_3_stands_alone_too(made, outside):
+    chosen = [made.get("measurements/pores/v1")]
+    package = write(plan(made.root, chosen=chosen, version="1.3", **made.known()), outside / "bag")
+    assert codes(package.path, "error", "warning") == set()
+
+
+def test_an_image_that_lies_elsewhere_is_described_and_not_copied(made, outside, tmp_path):
+    zarr.save_array(tmp_path / "far.zarr", np.zeros((2, 4, 4), np.uint8))
+    image = made.step(refer, tmp_path / "far.zarr", made.root / "images/far", voxel_nm=(8.0, 4.0, 4.0))
+    decided = plan(made.root, chosen=[image], **made.known())
+    assert "only their digests" in decided.reasons["images/far/v1"]
+    package = write(decided, outside / "bag")
+    names = sorted(name.rpartition("/")[2] for name in package.tree.sizes if "/images/far/v1/" in name)
+    assert names == ["artifact.json", "manifest-sha256.txt", "parts-sha256.txt"]
+    assert codes(package.path) == set()
+
+
 def test_a_version_that_is_needed_and_gone_stops_the_packing(made, outside):
     known = made.known()
     known["artifacts"] = [artifact for artifact in known["artifacts"] if artifact.kind != "Image"]
@@ -166,7 +187,7 @@ def test_a_token_in_binary_payload_stops_the_packing(made, outside, monkeypatch)
     assert list(outside.iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["/home/somebody/cell.tif", "file:///x/y", "PROJECT/labels"])
+@pytest.mark.parametrize("path", ["/home/somebody/cell.tif", "file:///x/y", "PROJECT/labels", "a line\n/home/x/y"])
 def test_a_path_of_the_machine_in_a_model_header_stops_the_packing(made, outside, path):
     made.keep(weights__safetensors=safetensors(path.replace("PROJECT", str(made.root))))
     with pytest.raises(InputError, match="path of this machine"):
@@ -232,6 +253,13 @@ def test_unpacking_checks_every_byte(made, outside):
     with pytest.raises(InputError, match=r"scores\.csv: its bytes"):
         unpack(open_package(outside / "cell.tar"), outside / "bag")
     assert not (outside / "bag").exists()
+
+
+def test_a_bag_that_lacks_a_file_is_no_package(made, outside):
+    bag = made.pack(outside / "bag").path
+    (bag / "data/evaluations/pores/v1/scores.csv").unlink()
+    with pytest.raises(InputError, match=r"scores\.csv is missing"):
+        open_package(bag)
 
 
 def test_the_profile_is_shipped_where_the_schemas_are():

@@ -16,7 +16,8 @@ from sidecrate.errors import Finding
 from sidecrate.provenance.environment import secrets
 
 _TEXT = re.compile(
-    r"\.(json|jsonld|toml|md|html|csv|tsv|txt|cff|svg|xml|yaml|yml|bib|log|ini|cfg|py|sh|ttl)", re.IGNORECASE
+    r"\.(json|jsonld|toml|md|html|csv|tsv|txt|cff|svg|xml|yaml|yml|bib|log|ini|cfg|py|sh|ttl|z(attrs|array|group|metadata))",
+    re.IGNORECASE,
 )
 # The same on every machine, so that they say nothing about this one.
 _SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys", "usr"}
@@ -41,7 +42,8 @@ class Leaks:
         self.literals = self._secrets + [path.encode() for path in homes]
         tops = sorted({name for name in os.listdir("/") if name not in _SYSTEM} | {"home", "Users"})  # noqa: PTH208
         places = "|".join(re.escape(name) for name in tops)
-        text = rf"(?<![\w.:/~<-])/(?:{places})/[^\s\"'<>|:;,)\]}}\\]+|file:///[^\s\"'<>]+"
+        start = r"(?:(?<![\w.:/~<-])|(?<=\\[nrt]))"  # JSON writes a line break as \n: what follows begins a word
+        text = rf"{start}/(?:{places})/[^\s\"'<>|:;,)\]}}\\]+|file:///[^\s\"'<>]+"
         self._path = re.compile(text.encode())
         said = json.dumps(project, ensure_ascii=False, default=str)
         names = {getpass.getuser(), socket.gethostname()} - _GENERIC
@@ -63,7 +65,7 @@ class Leaks:
 
 def readable_part(path: Path) -> bytes:
     """Return the part of a file that is text: all of a text file, the header of safetensors, else nothing."""
-    if _TEXT.fullmatch(path.suffix):
+    if _TEXT.fullmatch(path.suffix or path.name):
         return path.read_bytes()
     if path.suffix == ".safetensors":
         with path.open("rb") as file:

@@ -80,7 +80,7 @@ def open_package(path: Path) -> Package:
     Raises
     ------
     InputError
-        It is not a bag with sha256 digests, or holds what could do harm.
+        It is not a whole bag with sha256 digests, or holds what could do harm.
     """
     return package_of(bag_tree(open_tree(path)), path)
 
@@ -91,7 +91,7 @@ def package_of(tree: Tree, path: Path) -> Package:
     Raises
     ------
     InputError
-        It is not a bag with sha256 digests, or holds what could do harm.
+        It is not a whole bag with sha256 digests, or holds what could do harm.
     """
     if DECLARATION not in tree.sizes:
         raise InputError(f"{path.name}: not a bag, there is no {DECLARATION}; make one: `sidecrate pack`")
@@ -102,7 +102,10 @@ def package_of(tree: Tree, path: Path) -> Package:
         raise InputError(f"{path.name}: {first.where}: {first.message}; run `sidecrate audit {path.name}`")
     if "sha256" not in bag.manifests:
         raise InputError(f"{path.name}: the bag has no sha256 manifest; make the bag again with sha256")
-    return Package(path, tree, bag)
+    package = Package(path, tree, bag)
+    if missing := sorted(package.digests.keys() - tree.sizes.keys()):
+        raise InputError(f"{path.name}: {missing[0]} is missing; run `sidecrate audit {path.name}`")
+    return package
 
 
 def unpack(package: Package, target: Path, progress: Progress | None = None) -> Path:

@@ -108,6 +108,9 @@ def plan(
     """
     reasons = _closure(artifacts, chosen, Lineage(records))
     kept = [artifact for artifact in artifacts if artifact.place in reasons]
+    for artifact in kept:
+        if "reference" in artifact.meta:
+            reasons[artifact.place] += "; its voxels stay where they are, only their digests come along"
     items = sorted(_items(root, project, records, kept, version), key=lambda item: item.path)
     stamp = datetime.fromisoformat(records[-1]["ended"] if records else project["project"]["created"])
     midnight = stamp.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)

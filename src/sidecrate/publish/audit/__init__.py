@@ -10,6 +10,7 @@ from sidecrate.errors import Finding, InputError
 from sidecrate.provenance.crate import CONFIG, METADATA
 from sidecrate.publish.audit.ocfl import check_ocfl
 from sidecrate.publish.audit.package import check_content, check_package
+from sidecrate.publish.audit.references import check_references
 from sidecrate.publish.audit.subject import Subject
 from sidecrate.publish.bag import DECLARATION, PAYLOAD
 from sidecrate.publish.package import bag_tree
@@ -66,6 +67,7 @@ def _project(root: Path, progress: Progress | None) -> Iterator[Finding]:
     tree = FolderTree(root, hidden=False)
     yield from tree.problems
     yield from check_content(Subject(tree, {}, whole=True, progress=progress))
+    yield from check_references(root, progress)
 
 
 def _second_opinion(folder: Path) -> Iterator[Finding]:

@@ -164,6 +164,14 @@ def test_a_damaged_inventory_is_refused_and_found(package, archive):
     assert {"ocfl.inventory"} <= codes(archive)
 
 
+def test_the_judges_write_nothing_into_the_terminal(package, archive, capfd):
+    send(package, archive)
+    (package.path / "data/stray").write_bytes(b"")
+    codes(archive)
+    codes(package.path)
+    assert capfd.readouterr() == ("", "")
+
+
 # ------------------------------------------------------------------------------------------------ refusals
 
 

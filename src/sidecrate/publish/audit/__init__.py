@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sidecrate.errors import Finding, InputError
 from sidecrate.provenance.crate import CONFIG, METADATA
+from sidecrate.publish.audit.judges import ask_bagit
 from sidecrate.publish.audit.ocfl import check_ocfl
 from sidecrate.publish.audit.package import check_content, check_package
 from sidecrate.publish.audit.references import check_references
@@ -53,7 +54,7 @@ def _findings(target: Path, progress: Progress | None) -> Iterator[Finding]:
             return
         yield from check_package(bag_tree(tree), progress)
         if target.is_dir():
-            yield from _second_opinion(target)
+            yield from ask_bagit(target)
 
 
 def _is_bag(folder: Path) -> bool:
@@ -68,18 +69,3 @@ def _project(root: Path, progress: Progress | None) -> Iterator[Finding]:
     yield from tree.problems
     yield from check_content(Subject(tree, {}, whole=True, progress=progress))
     yield from check_references(root, progress)
-
-
-def _second_opinion(folder: Path) -> Iterator[Finding]:
-    """Yield a warning when bagit-python, the library a stranger would use, refuses the bag; payload is not read again.
-
-    It is known to refuse some good names (LibraryOfCongress/bagit-python#157), so it does not decide.
-    """
-    import bagit
-
-    try:
-        bagit.Bag(str(folder)).validate(completeness_only=True)
-    except (bagit.BagError, OSError, UnicodeError) as error:
-        reason = " ".join(str(error).split())
-        advice = "mend what the other findings name; if there are none, rename the files it objects to"
-        yield Finding("warning", "bagit.python", ".", f"bagit-python refuses the bag: {reason}", advice)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sidecrate.errors import Finding, RepositoryError
+from sidecrate.publish.audit.judges import ask_ocfl
 from sidecrate.publish.audit.package import check_package
 from sidecrate.publish.repositories.ocfl_object import OBJECT_DECLARATION, OcflTree, read_inventory
 from sidecrate.publish.trees import Progress
@@ -23,26 +24,15 @@ def check_ocfl(target: Path, progress: Progress | None = None) -> Iterator[Findi
     if (target / OBJECT_DECLARATION).is_file():
         yield from _object(target, progress)
         return
-    yield from _root(target)
+    yield from _told(ask_ocfl(target, is_root=True))
     for declaration in sorted(target.rglob(OBJECT_DECLARATION)):
         place = declaration.parent
         for finding in _object(place, progress):
             yield replace(finding, where=(place.relative_to(target) / finding.where).as_posix())
 
 
-def _root(target: Path) -> Iterator[Finding]:
-    from ocfl import StorageRoot
-
-    root = StorageRoot(root=str(target))
-    root.validate(validate_objects=False, log_warnings=True)
-    yield from _told(root.log.messages)
-
-
 def _object(place: Path, progress: Progress | None) -> Iterator[Finding]:
-    from ocfl import Object
-
-    _, validator = Object().validate(str(place))
-    yield from _told(validator.log.messages)
+    yield from _told(ask_ocfl(place, is_root=False))
     try:
         inventory = read_inventory(place)
         tree = OcflTree(place, inventory, inventory["head"]) if inventory else None

@@ -60,10 +60,10 @@ def test_the_folder_one_works_in_goes_whole_even_with_a_blank_in_it(
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S")), min_size=6, max_size=30), st.text(), st.text())
-def test_the_value_of_a_secret_variable_is_never_told(secret: str, before: str, after: str) -> None:
-    assume(secret not in "[removed]")
-    with mock.patch.dict(os.environ, {"MY_API_TOKEN": secret}):
-        assert secret not in environment.scrub(f"{before}{secret}{after}", ROOT)
+def test_the_value_of_a_secret_variable_is_never_told(value: str, before: str, after: str) -> None:
+    assume(value not in "[removed]")
+    with mock.patch.dict(os.environ, {"MY_API_TOKEN": value}):
+        assert value not in environment.scrub(f"{before}{value}{after}", ROOT)
 
 
 @pytest.mark.parametrize(

@@ -143,15 +143,17 @@ class Options:
 
 
 def test_parameters_are_plain_json_that_a_stranger_can_read(project: Project) -> None:
-    def tune(options: Options, weights: np.ndarray, limit: float, folder: Path, report: Callable[[], None]) -> None: ...
+    def tune(options: Options, weights: np.ndarray, limits: Any, folder: Path, report: Callable[[], None]) -> None: ...
 
-    with project.recording():
-        observe(tune)(Options(0.5, ((0, 1, 2),)), np.arange(3, dtype="uint8"), float("inf"), Path("/else/where"), print)
+    with project.recording() as writing:
+        limits = (float("inf"), np.float32("nan"), np.int64(3), {"b", "a"})
+        observe(tune)(Options(0.5, ((0, 1, 2),)), np.arange(3, dtype="uint8"), limits, Path("/else/where"), print)
+    assert writing.failures == []
     digest = "sha256:ae4b3280e56e2faf83f414a6e3dabe9d5fbe18976544c05fed121accb85b53fc"  # of the bytes 0, 1, 2
     assert last(project)["parameters"] == {
         "options": {"rate": 0.5, "boxes": [[0, 1, 2]]},
         "weights": {"shape": [3], "dtype": "uint8", "digest": digest},
-        "limit": "inf",
+        "limits": ["inf", "nan", 3, ["a", "b"]],
         "folder": "where",
     }
 

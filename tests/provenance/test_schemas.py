@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The schemas are found wherever sidecrate is installed, are valid themselves, and refuse what is wrong."""
+"""The schemas are found wherever sidecrate is installed, and refuse what is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 import sidecrate
 from sidecrate.errors import RecordError
@@ -22,10 +21,8 @@ PACKAGE = Path(sidecrate.__file__).parent
 
 
 @pytest.mark.parametrize("name", schemas.names())
-def test_each_schema_is_a_valid_schema_with_an_id_of_its_own(name: str) -> None:
-    schema = schemas.load(name)
-    Draft202012Validator.check_schema(schema)
-    assert schema["$id"].startswith(f"urn:sidecrate:schema:{name}:")
+def test_each_schema_has_an_id_of_its_own(name: str) -> None:
+    assert schemas.load(name)["$id"].startswith(f"urn:sidecrate:schema:{name}:")
 
 
 def test_an_installed_package_finds_its_schemas_inside_itself(tmp_path: Path) -> None:

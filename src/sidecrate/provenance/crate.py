@@ -50,7 +50,6 @@ def build(
     artifacts: Sequence[Artifact],
     *,
     version: str = "1.1",
-    extra_files: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON-LD document ``ro-crate-metadata.json``.
 
@@ -64,8 +63,6 @@ def build(
         The versions that are in the crate; others are named, not contained.
     version : {"1.1", "1.3"}
         RO-Crate version.
-    extra_files : mapping of str to int, optional
-        Other files at the root of the crate (README.md, CITATION.cff) with their size in bytes.
     """
     graph = Graph(version)
     lineage = Lineage(records)
@@ -73,7 +70,6 @@ def build(
     for entry in project.get("people", []):  # first, so that a person met again as an agent has the affiliation
         person(graph, entry)
     parts = [entities.file(graph, CONFIG, "Project description")]
-    parts += [entities.file(graph, name, name, size) for name, size in sorted((extra_files or {}).items())]
     parts += _kinds(graph, artifacts, lineage, here)
     actions = [_action(graph, record, here) for record in records]
     if records:
@@ -302,13 +298,3 @@ def _parameters(graph: Graph, action: str, record: Record) -> list[Reference]:
 
 def _time(utc: str) -> str:
     return re.sub(r"Z$", "+00:00", utc)
-
-
-def contained(document: Mapping[str, Any]) -> Iterator[Entity]:
-    """Yield the entities of a crate that are files or folders of it."""
-    for entity in document["@graph"]:
-        kinds = entity.get("@type", [])
-        kinds = kinds if isinstance(kinds, list) else [kinds]
-        local = not re.match(r"[a-z][a-z0-9+.-]*:|#", entity.get("@id", ""))
-        if local and {"File", "Dataset"} & set(kinds) and entity["@id"] != "./":
-            yield entity

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import inspect
 import os
 import re
@@ -29,6 +28,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from sidecrate.artifacts import Artifact, Person
 from sidecrate.errors import RecordError
 from sidecrate.provenance import environment, outside, swhid
+from sidecrate.provenance.plain import plain
 from sidecrate.provenance.records import Ledger, Record, now, use_of
 from sidecrate.store import files_below
 
@@ -143,7 +143,7 @@ class Run:
 
     def parameter(self, name: str, value: object) -> None:
         """Say what else decided the result."""
-        self._parameters |= _plain({name: value}, self._recorder.root)
+        self._parameters |= plain({name: value}, self._recorder.root)
 
     def agent(self, person: Person) -> None:
         """Say who did it."""
@@ -246,7 +246,7 @@ def own_instrument(step: str) -> dict[str, str]:
     """Return sidecrate's own step as an instrument."""
     found = environment.package_version("sidecrate")
     known = {"version": found} if found else {}
-    return {"name": f"sidecrate {step}", **known, "swhid": swhid.of_sidecrate()}
+    return {"name": f"sidecrate {step}", **known, **_identified(swhid.of_sidecrate)}
 
 
 def observe(
@@ -292,15 +292,16 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
     """Record every call of somebody's own function (``@sidecrate.recorded``): artifacts and files in and out."""
     name = function.__qualname__.replace("<locals>.", "")
     step = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
-    return observe(function, step=step, files=True, name=name, **_source_of(function))
+    source = _identified(lambda: swhid.of_file(Path(inspect.getfile(function))))
+    return observe(function, step=step, files=True, name=name, **source)
 
 
-def _source_of(function: Callable[..., Any]) -> dict[str, str]:
-    """Return the identifier of the file a function was written in; nothing when it was typed into a prompt."""
-    with suppress(TypeError, OSError):
-        if path := inspect.getsourcefile(function):
-            return {"swhid": swhid.of_file(Path(path))}
-    return {}
+def _identified(compute: Callable[[], str]) -> dict[str, str]:
+    """Return the identifier of software; nothing when its source cannot be read, as of what was typed into a prompt."""
+    try:
+        return {"swhid": compute()}
+    except (OSError, TypeError):
+        return {}
 
 
 def _tell(new: Run, arguments: Mapping[str, Any], files: bool) -> None:
@@ -329,39 +330,6 @@ def _things(value: object, role: str, files: bool) -> Iterator[tuple[str, Artifa
 def _is_readable(thing: Artifact | Path) -> bool:
     """Return whether it can be an input: a path to nothing yet is a place to write to."""
     return isinstance(thing, Artifact) or thing.is_file()
-
-
-def _plain(value: object, root: Path) -> Any:
-    """Return a value as JSON data a stranger can read, without secrets and without paths of this machine."""
-    if value is None or isinstance(value, bool | int | float):
-        return value if value == value and value not in (float("inf"), float("-inf")) else str(value)
-    if isinstance(value, str):
-        return environment.scrub(value, root)
-    if isinstance(value, Path):
-        return _relative(value, root)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, root)
-    if isinstance(value, Mapping):
-        return {key: _plain(item, root) for key, item in environment.withheld(value).items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, root) for item in value]
-    array = _array(value)
-    return environment.scrub(str(value), root) if array is None else array
-
-
-def _array(value: Any) -> Any:
-    """Return an array in memory as shape, type and digest (its number, if it is one), without its library."""
-    if not all(hasattr(value, name) for name in ("shape", "dtype", "tobytes", "item")):
-        return None
-    if value.shape == ():
-        return value.item()
-    digest = f"sha256:{hashlib.sha256(value.tobytes()).hexdigest()}"
-    return {"shape": [int(n) for n in value.shape], "dtype": str(value.dtype), "digest": digest}
-
-
-def _relative(path: Path, root: Path) -> str:
-    resolved = path.expanduser().resolve()
-    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name
 
 
 def _stamp(folder: Path) -> list[tuple[str, int, int]]:

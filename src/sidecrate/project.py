@@ -21,7 +21,7 @@ from sidecrate.provenance import crate, preview, schemas
 from sidecrate.provenance.gaps import gaps
 from sidecrate.provenance.recorder import Recorder, observe, recording
 from sidecrate.provenance.records import FOLDER, PRIVATE, Ledger, Record, artifacts_below
-from sidecrate.store import open_version, version_numbers, write_atomic
+from sidecrate.store import check_name, open_version, version_numbers, write_atomic
 
 A = TypeVar("A", bound=Artifact)
 
@@ -122,7 +122,14 @@ class Project:
         return self.ledger.read()
 
     def series(self, noun: type[Artifact], name: str) -> Path:
-        """Return the folder new versions of an artifact go to."""
+        """Return the folder new versions of an artifact go to.
+
+        Raises
+        ------
+        InputError
+            The name is unusable.
+        """
+        check_name(name)
         return self.root / noun.folder / name
 
     def get(self, ref: str, noun: type[A]) -> A:

@@ -339,8 +339,7 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
     InputError
         The name is unusable, or another process is writing the same draft.
     """
-    if NAME.fullmatch(series.name) is None:
-        raise InputError(f"{series.name!r}: a name is 1-64 of a-z 0-9 . _ - (letter or digit first)")
+    check_name(series.name)
     sweep(series)
     folder = series / _DRAFTS / (f"{_RESUMABLE}{key}" if key else uuid.uuid4().hex)
     folder.mkdir(parents=True, exist_ok=True)
@@ -353,6 +352,18 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
         finally:
             if made.finished is not None or key is None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_name(name: str) -> None:
+    """Check that a series may have this name.
+
+    Raises
+    ------
+    InputError
+        It may not: it could leave its folder, or would not be portable.
+    """
+    if NAME.fullmatch(name) is None:
+        raise InputError(f"{name!r}: a name is 1-64 of a-z 0-9 . _ - (letter or digit first)")
 
 
 def sweep(series: Path) -> None:

@@ -217,3 +217,55 @@ def test_help_loads_no_science_library() -> None:
 def test_python_m_sidecrate_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "-m", "sidecrate", "--version"], capture_output=True, text=True, check=True)
     assert "sidecrate" in done.stdout
+
+
+def test_no_name_leads_out_of_its_folder(run: Cli, project: Path, source: Path) -> None:
+    for name in ("../x", "../../x", "/x", ".", "a/b"):
+        code, _, err = run("-C", project, "add", source / "cell.npy", "--voxel-nm", 16, 16, 16, "--name", name)
+        assert (code, err.count("\n")) == (3, 1), name
+        assert "a name is 1-64" in err
+    assert not list(project.parent.rglob("x"))
+
+
+def test_titles_and_names_are_printed_as_they_are(run: Cli, tmp_path: Path) -> None:
+    folder, title = tmp_path / "[b]x[/i]", "Pores [/bold] of :bug: [red]cells"
+    code, out, err = run("init", folder, "--title", title, "--person", "A [/x] B")
+    assert (code, err) == (0, "")
+    assert "[b]x[/i]" in out
+    code, out, err = run("-C", folder, "status")
+    assert (code, err) == (0, "")
+    assert title in out
+    code, out, err = run("-C", folder, "log")
+    assert code == 0
+    assert "A [/x] B" in out
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_help_shows_examples_line_by_line_without_marks_of_the_library(run: Cli, verb: str) -> None:
+    code, out, _ = run(verb, "-h")
+    assert code == 0
+    assert "\\b" not in out
+    assert any(line.strip().startswith(f"sidecrate {verb}") for line in out.splitlines())
+
+
+def test_an_error_is_one_line_whatever_the_file_is_called(run: Cli, project: Path, tmp_path: Path) -> None:
+    strange = tmp_path / "two\nlines.npy"
+    strange.write_bytes(b"")
+    code, _, err = run("-C", project, "add", strange, "--voxel-nm", 8, 8, 8)
+    assert (code, err.count("\n")) == (3, 1)
+
+
+def test_an_address_that_does_not_answer_is_a_network_error(run: Cli, project: Path) -> None:
+    address = "http://127.0.0.1:9/cell.zarr"
+    code, _, err = run("-C", project, "add", address, "--voxel-nm", 8, 8, 8, "--reference")
+    assert (code, err.count("\n")) == (5, 1)
+    assert "repeat the command" in err
+    code, _, err = run("-C", project, "add", address, "--voxel-nm", 8, 8, 8)
+    assert code == 3
+    assert "--reference" in err
+
+
+def test_a_voxel_of_a_kilometre_is_refused(run: Cli, project: Path, source: Path) -> None:
+    code, _, err = run("-C", project, "add", source / "cell.npy", "--voxel-nm", "1e12", 8, 8)
+    assert code == 3
+    assert "voxel size" in err

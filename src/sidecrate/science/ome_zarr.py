@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.abc.store import Store
+from zarr.storage import LocalStore
 
-from sidecrate.errors import InputError
+from sidecrate.errors import InputError, NetworkError
 from sidecrate.science.foreign import Voxel, nanometres
 
 DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
@@ -33,13 +34,19 @@ def locate(store: Store, what: str, dataset: str | None = None) -> Found:
     ------
     InputError
         Nothing readable is there, several arrays are, or the axes are not z, y, x behind axes of length 1.
+    NetworkError
+        A remote store does not answer.
     """
     path = (dataset or "").strip("/")
     try:
         node = zarr.open(store, path=path, mode="r")
     except Exception as error:  # zarr raises many kinds for missing or broken metadata
+        if isinstance(error, OSError) and not isinstance(store, LocalStore):
+            advice = "check the address and the network, then repeat the command"
+            raise NetworkError(f"{what}: no answer ({type(error).__name__}); {advice}") from error
         where = repr(path) if path else "its root"
-        raise InputError(f"{what}: no readable Zarr at {where} ({type(error).__name__})") from error
+        advice = "give the folder that holds zarr.json, .zgroup or .zarray, or name the array with --dataset"
+        raise InputError(f"{what}: no readable Zarr at {where} ({type(error).__name__}); {advice}") from error
     if isinstance(node, zarr.Array):
         return Found(path, node, _voxel_of_level(store, path, node.ndim, what) if path else None)
     multiscale = _multiscale(node)

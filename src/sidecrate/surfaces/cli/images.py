@@ -9,6 +9,7 @@ from pathlib import Path
 import rich_click as click
 
 from sidecrate.artifacts import Image
+from sidecrate.errors import InputError
 from sidecrate.surfaces.cli.common import Progress, Session, json_option, made, pass_session
 
 
@@ -39,7 +40,7 @@ def add(
     description: str | None,
     as_json: bool,
 ) -> None:
-    r"""Take in an image as OME-Zarr (or refer to one elsewhere).
+    """Take in an image as OME-Zarr (or refer to one elsewhere).
 
     SOURCE is a TIFF file or a folder of TIFF slices, OME-Zarr, Zarr, npz, npy, HDF5 or MRC. It is copied block by
     block; memory does not grow with the volume. A stopped copy goes on when the command is repeated.
@@ -49,6 +50,8 @@ def add(
         sidecrate add stack.tif --voxel-nm 8 8 8
         sidecrate add https://host/cell.zarr --reference
     """
+    if "://" in source and not reference:
+        raise InputError(f"{default_name(source)}: what lies at an address is not copied; add --reference")
     with session.recording() as project, Progress("add") as progress:
         from sidecrate import pipeline  # after the project is found: it loads torch
 

@@ -96,10 +96,16 @@ def main(arguments: list[str] | None = None) -> None:
     except SidecrateError as error:
         if debug:
             raise
-        say(f"error: {error}")
+        say(f"error: {_one_line(error)}")
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
             raise
-        say(f"error: unexpected {type(error).__name__}: {error}; nothing was lost, `sidecrate --debug …` shows where")
+        reason = f"unexpected {type(error).__name__}: {_one_line(error)}"
+        say(f"error: {reason}; nothing was lost, `sidecrate --debug …` shows where")
         sys.exit(3)
+
+
+def _one_line(error: Exception) -> str:
+    """Return the message of an error on one line; a file name or a library's own words may hold several."""
+    return " ".join(str(error).split("\n"))

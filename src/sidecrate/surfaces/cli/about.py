@@ -55,6 +55,8 @@ def init(
         sidecrate init cell --title "Pores of a cell" --license CC-BY-4.0 \\
             --person "Josiah Carberry <0000-0002-1825-0097>; author; Brown University; 05gq02987"
     """
+    from rich.markup import escape
+
     from sidecrate import project as projects
 
     about = projects.About(
@@ -69,7 +71,7 @@ def init(
     gaps = [gap.as_dict() for gap in made.gaps()]
 
     def show(out: Console) -> None:
-        out.print(f"[bold]{folder}[/bold] is a project and a valid RO-Crate")
+        out.print(f"[bold]{escape(str(folder))}[/bold] is a project and a valid RO-Crate")
         for gap in gaps:
             out.print(f"  gap: {gap['message']} → {gap['advice']}", markup=False)
 
@@ -109,6 +111,8 @@ def status(session: Session, as_json: bool) -> None:
     Example:
         sidecrate status
     """
+    from rich.markup import escape
+
     from sidecrate.provenance.status import next_command, standings
 
     project = session.project()
@@ -126,7 +130,7 @@ def status(session: Session, as_json: bool) -> None:
     }
 
     def show(out: Console) -> None:
-        out.print(f"[bold]{project.config['project']['title']}[/bold]  {len(records)} records")
+        out.print(f"[bold]{escape(project.config['project']['title'])}[/bold]  {len(records)} records")
         rows = [
             [
                 t.kind,

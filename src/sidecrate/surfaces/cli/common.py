@@ -39,7 +39,7 @@ def console() -> Console:
     """Return the console for results; rich obeys NO_COLOR, drops colour in a pipe, and there may be wide there."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+    return Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def emit(data: object, as_json: bool, show: Callable[[Console], None]) -> None:
@@ -53,11 +53,12 @@ def emit(data: object, as_json: bool, show: Callable[[Console], None]) -> None:
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
     """Return a plain table; empty cells for None."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     made = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        made.add_row(*("" if cell is None else str(cell) for cell in row))
+        made.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     return made
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def run(
     session: Session, inputs: tuple[str, ...], outputs: tuple[str, ...], step: str, command: tuple[str, ...]
 ) -> int:
-    r"""Run a command and record it: what it read, what it made, how it ended.
+    """Run a command and record it: what it read, what it made, how it ended.
 
     An artifact given as input is passed to the command where it says {ROLE}. What it makes is copied into the
     project as a version, so that later steps, packages and audits know it. Ends with the command's exit code.

@@ -23,7 +23,7 @@ _PLACE = re.compile(r"(?:(?P<axis>[zyx]):(?P<index>\d+)|@(?P<offset>\d+,\d+,\d+)
 
 @click.group()
 def label() -> None:
-    r"""Make label versions: 0 is unlabelled, 1 background, 2 and up are the classes you name.
+    """Make label versions: 0 is unlabelled, 1 background, 2 and up are the classes you name.
 
     \b
     Example:
@@ -56,7 +56,7 @@ def _who(function: Any) -> Any:
 @json_option
 @pass_session
 def add(session: Session, masks: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    r"""Make a new version from painted masks: TIFF, npy, npz or OME-Zarr.
+    """Make a new version from painted masks: TIFF, npy, npz or OME-Zarr.
 
     PLACE is z:40, y:12 or x:7 for a slice, or @Z,Y,X for the corner of a box.
 
@@ -74,7 +74,7 @@ def add(session: Session, masks: tuple[str, ...], as_json: bool, **options: Any)
 @json_option
 @pass_session
 def import_(session: Session, folder: Path, as_json: bool, **options: Any) -> None:
-    r"""Make a new version from a folder that `label export` wrote and somebody painted in.
+    """Make a new version from a folder that `label export` wrote and somebody painted in.
 
     The folder says which image and version it came from and what the classes are called.
 
@@ -202,7 +202,7 @@ def export(
     classes: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    r"""Write slices to paint in any program: the grey slice, a mask to paint in, and what belongs to what.
+    """Write slices to paint in any program: the grey slice, a mask to paint in, and what belongs to what.
 
     \b
     Example:
@@ -227,7 +227,7 @@ def export(
 @json_option
 @pass_session
 def merge(session: Session, mine: str, theirs: str, prefer: Any, name: str | None, as_json: bool) -> None:
-    r"""Merge the labels of two people; where they differ, a person decides.
+    """Merge the labels of two people; where they differ, a person decides.
 
     \b
     Example:

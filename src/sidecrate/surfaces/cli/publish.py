@@ -17,6 +17,7 @@ from sidecrate.surfaces.cli.history import the_artifact
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sidecrate.publish.package import Package
     from sidecrate.publish.plan import Plan
 
 FORMATS = ("text", "bibtex", "csl", "cff", "datacite")
@@ -45,7 +46,7 @@ def pack(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    r"""Pack the project, or chosen versions with all they depend on, into a BagIt 1.0 bag.
+    """Pack the project, or chosen versions with all they depend on, into a BagIt 1.0 bag.
 
     The bag's RO-Crate stands alone. The project is not changed; nothing that is known is hashed again.
 
@@ -62,6 +63,12 @@ def pack(
             _show_plan(plan, as_json)
             return
         package = pipeline.pack(plan, target, form=form or _form(target), sha512=sha512, progress=progress)
+    _show_package(target, package, as_json)
+
+
+def _show_package(target: Path, package: Package, as_json: bool) -> None:
+    from rich.markup import escape
+
     data = {
         "package": str(target),
         "identifier": package.identifier,
@@ -69,13 +76,9 @@ def pack(
         "files": len(package.tree.sizes),
         "bytes": package.bytes,
     }
-    emit(
-        data,
-        as_json,
-        lambda out: out.print(
-            f"[bold]{target}[/bold]  {data['files']} files, {_size(package.bytes)}  [dim]{package.digest[:19]}…[/dim]"
-        ),
-    )
+    size = f"{data['files']} files, {_size(package.bytes)}"
+    line = f"[bold]{escape(str(target))}[/bold]  {size}  [dim]{package.digest[:19]}…[/dim]"
+    emit(data, as_json, lambda out: out.print(line))
 
 
 def _form(target: Path) -> Literal["folder", "tar", "zip"]:
@@ -113,7 +116,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 @json_option
 @pass_session
 def deposit(session: Session, package: Path, to: str, publish: bool, dry_run: bool, name: str, as_json: bool) -> None:
-    r"""Deposit a package in a repository and keep the receipt.
+    """Deposit a package in a repository and keep the receipt.
 
     ocfl:PATH is an OCFL 1.1 storage root on a disk; it needs no server. The same package again changes nothing.
 
@@ -165,7 +168,7 @@ def _show_deposit(package: Path, to: str, as_json: bool) -> None:
 @json_option
 @pass_session
 def audit(session: Session, target: Path | None, as_json: bool) -> int:
-    r"""Check a project, a package (folder, tar, zip) or an OCFL deposit.
+    """Check a project, a package (folder, tar, zip) or an OCFL deposit.
 
     Fixity, RO-Crate and BagIt conformance, lineage, records and their chain, people and licence. Prints all
     findings with advice; ends with 1 when one of them is an error.
@@ -210,7 +213,7 @@ def _show_findings(out: Console, findings: Iterable[Finding]) -> None:
 @json_option
 @pass_session
 def cite(session: Session, thing: str, style: str, as_json: bool) -> None:
-    r"""Cite one version of a label set, model, image or table, with credit to whoever labelled.
+    """Cite one version of a label set, model, image or table, with credit to whoever labelled.
 
     \b
     Example:

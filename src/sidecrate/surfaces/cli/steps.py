@@ -92,7 +92,7 @@ def train(
     name: str | None,
     as_json: bool,
 ) -> None:
-    r"""Train a 3D U-Net from sparse labels; unlabelled voxels have no say.
+    """Train a 3D U-Net from sparse labels; unlabelled voxels have no say.
 
     A stopped training goes on when the command is repeated.
 
@@ -165,7 +165,7 @@ def _weight(text: str) -> tuple[str, float]:
 def predict(
     session: Session, image_ref: str | None, model_ref: str | None, device: str, name: str | None, as_json: bool
 ) -> None:
-    r"""Predict class probabilities over a whole image, block by block.
+    """Predict class probabilities over a whole image, block by block.
 
     The result does not depend on the block size. A stopped prediction goes on when the command is repeated.
 
@@ -220,7 +220,7 @@ def evaluate(
     name: str | None,
     as_json: bool,
 ) -> None:
-    r"""Score a prediction against labels; voxels that its model was trained on are left out.
+    """Score a prediction against labels; voxels that its model was trained on are left out.
 
     \b
     Example:
@@ -263,7 +263,7 @@ def suggest(
     name: str | None,
     as_json: bool,
 ) -> None:
-    r"""Say which slices to label next, and why.
+    """Say which slices to label next, and why.
 
     \b
     Example:
@@ -323,7 +323,7 @@ def measure(
     name: str | None,
     as_json: bool,
 ) -> None:
-    r"""Count and size objects on their hosts: number, density, size, spacing, with units.
+    """Count and size objects on their hosts: number, density, size, spacing, with units.
 
     \b
     Example:

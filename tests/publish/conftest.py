@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -58,6 +59,17 @@ class Made:
                 return new.finish({})
 
         return self.step(keep, self.root / "files/kept")
+
+
+class MemoryTree:
+    """Files held in memory, for trees that no file system would keep."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files, self.problems = files, []
+        self.sizes = {name: len(data) for name, data in files.items()}
+
+    def open(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self.files[name])
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,10 +14,13 @@ import numpy as np
 import pytest
 import zarr
 
-from publish.conftest import codes
-from sidecrate.errors import InputError
+from publish.conftest import MemoryTree, codes
+from sidecrate.errors import Finding, InputError
 from sidecrate.publish.audit import audit
+from sidecrate.publish.audit.package import check_content
+from sidecrate.publish.audit.subject import Subject
 from sidecrate.publish.audit.vocabulary import BASE, expand
+from sidecrate.publish.trees import FolderTree, read_file
 from sidecrate.science.references import refer
 
 CRATE = "ro-crate-metadata.json"
@@ -210,6 +214,35 @@ def test_each_break_of_the_crate_is_found(made, change, code):
 def test_garbage_in_a_crate_is_a_finding_never_an_exception(made, garbage):
     (made.root / CRATE).write_text(garbage)
     assert any(code.startswith(("crate.", "json.")) for code in codes(made.root))
+
+
+def spots(value, path=()):
+    """Yield the path of everything inside a JSON value, itself left out."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield (*path, key)
+        yield from spots(item, (*path, key))
+
+
+def damaged(value, chance):
+    """Replace one spot of a JSON value by something that has no business there."""
+    *way, last = chance.choice(list(spots(value)))
+    inner = value
+    for key in way:
+        inner = inner[key]
+    inner[last] = chance.choice([None, 5, True, "", "x y", [], {}, [[]], {"@id": 5}, {"@value": 1}, ["a", None]])
+    return value
+
+
+def test_damage_anywhere_in_the_metadata_never_raises(one_of_everything):
+    whole = FolderTree(one_of_everything.root, hidden=False)
+    files = {name: read_file(whole, name) for name in whole.sizes}
+    names = [name for name in files if name.endswith(".json") and not name.startswith("records/")]
+    for seed in range(25):
+        chance = random.Random(seed)  # noqa: S311  (not for secrets)
+        name = chance.choice([*names, *[CRATE] * len(names)])
+        tree = MemoryTree({**files, name: json.dumps(damaged(json.loads(files[name]), chance)).encode()})
+        assert all(isinstance(found, Finding) for found in check_content(Subject(tree, {}, whole=True))), seed
 
 
 def test_a_crate_expands_without_a_network_and_nothing_is_lost(made):

@@ -7,10 +7,14 @@ import hashlib
 
 import bagit
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from publish.conftest import MemoryTree
 from sidecrate.publish import bag
 from sidecrate.publish.bag import check_bag, read_bag
 from sidecrate.publish.trees import FolderTree
+from sidecrate.store import is_inside
 
 PAYLOAD = {"data/a.txt": b"one", "data/b/c.txt": b"two"}
 
@@ -39,6 +43,15 @@ def test_a_good_bag_has_no_finding_and_bagit_python_agrees(tmp_path):
     payload = {**PAYLOAD, "data/a line\nbreak\r%.txt": b"", "data/Núñez .txt": b"x"}
     assert judge(write(tmp_path / "mine", payload)) == []
     assert bagit.Bag(str(write(tmp_path / "plain"))).is_valid()
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=12).filter(is_inside), st.binary(max_size=8), min_size=1))
+def test_any_name_that_a_file_can_have_survives_the_manifest(contents):
+    payload = {f"data/{name}": data for name, data in contents.items()}
+    tree = MemoryTree({**payload, "bagit.txt": bag.declaration_bytes(), "manifest-sha256.txt": manifest(payload)})
+    read = read_bag(tree)
+    assert read.manifests["sha256"].keys() == payload.keys()
+    assert check_bag(tree, read)[0] == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ PORE_RADIUS_NM = (40.0, 58.0)
 PORE_SPACING_NM = 150.0
 EDGE_NM = 96.0  # least distance of a nucleus from the volume's faces, and half the gap between nuclei
 
-CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 160.0, 170.0, 58.0, 190.0, 115.0
+CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 160.0, 182.0, 58.0, 194.0, 112.0
 OBJECTS_PER_UM2 = {"vesicle": 14.0, "bud": 3.0}
 
 
@@ -187,7 +187,7 @@ def _draw(rng: np.random.Generator, bodies: list[Ellipsoid], pores: list[list[_S
         for vesicle in _vesicles(rng, body):
             _draw_vesicle(grey, vesicle)
     buds = [spot for body in bodies for spot in _buds(rng, body)]
-    _draw_envelope(grey, distance, [spot for spots in pores for spot in spots], buds)
+    _draw_envelope(rng, grey, distance, [spot for spots in pores for spot in spots], buds)
     return grey
 
 
@@ -200,7 +200,7 @@ def _nucleoplasm(rng: np.random.Generator, distance: Floats) -> Floats:
     """Return pale, fine-grained grey with dark chromatin, most of it lining the envelope."""
     lining = np.exp((distance + ENVELOPE_NM) / 90.0).clip(0, 1)
     chromatin = 1 / (1 + np.exp(-6 * (_noise(rng, distance.shape, 6) + 0.9 * lining - 1.2)))
-    return np.asarray(NUCLEOPLASM + 4 * _noise(rng, distance.shape, 3) - 45 * chromatin)
+    return np.asarray(NUCLEOPLASM + 4 * _noise(rng, distance.shape, 3) - 42 * chromatin)
 
 
 def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floats) -> None:
@@ -209,8 +209,8 @@ def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floa
     slope = np.sqrt(sum(g**2 for g in np.gradient(field, VOXEL_NM)))
     wandering = (field - 0.3) / np.maximum(slope, 1e-6)
     along = distance - 125.0 + 12 * _noise(rng, grey.shape, 10)
-    for offset in (wandering, along):
-        present = (_noise(rng, grey.shape, 14) > 0.2) & (distance > 70)
+    for offset, least_nm in ((wandering, 180.0), (along, 70.0)):
+        present = (_noise(rng, grey.shape, 14) > 0.2) & (distance > least_nm)
         _blend(grey, present * _peak(offset, 0.0, 14), LUMEN - 15)
         _blend(grey, present * _peak(np.abs(offset), 21.0, SHEET_SIGMA_NM), MEMBRANE)
 
@@ -236,14 +236,17 @@ def _buds(rng: np.random.Generator, body: Ellipsoid) -> Iterator[_Spot]:
         yield _Spot(*body.random_surface_point(rng), rng.uniform(*PORE_RADIUS_NM))
 
 
-def _draw_envelope(grey: Floats, distance: Floats, pores: list[_Spot], buds: list[_Spot]) -> None:
+def _draw_envelope(
+    rng: np.random.Generator, grey: Floats, distance: Floats, pores: list[_Spot], buds: list[_Spot]
+) -> None:
     through = _gaps(pores, grey.shape)
     outer_only = _gaps(buds, grey.shape)
     whole = 1 - through
     _blend(grey, whole * _peak(distance, (OUTER_SHEET_NM + INNER_SHEET_NM) / 2, 18), LUMEN)
     _blend(grey, whole * (1 - outer_only) * _peak(distance, OUTER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
     _blend(grey, whole * _peak(distance, INNER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
-    _blend(grey, 0.7 * through * _peak(distance, -ENVELOPE_NM / 2, 24), PLUG)
+    plug = (0.6 + 0.15 * _noise(rng, grey.shape, 8)).clip(0, 1)
+    _blend(grey, plug * through * _peak(distance, -ENVELOPE_NM / 2, 24), PLUG)
 
 
 def _gaps(spots: list[_Spot], shape: tuple[int, ...]) -> Floats:
@@ -259,10 +262,11 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     """Return the image: blur, uneven contrast and brightness, jitter of slices and lines, shot noise."""
     shape = grey.shape
     image = ndimage.gaussian_filter(grey, 0.6)
-    image = 145 + (image - 145) * (0.95 + 0.12 * _noise(rng, shape, 40)).clip(0.65)
-    image += 8 * _noise(rng, shape, 48)
+    fading = np.linspace(1.2, 0.6, shape[2])  # along x, so that one nucleus is paler than the other
+    image = 145 + (image - 145) * (fading + 0.08 * _noise(rng, shape, 40)).clip(0.5)
+    image += 6 * _noise(rng, shape, 48) + np.linspace(-15, 15, shape[2])
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))
-    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.8
+    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.7
     return np.asarray(np.rint(image).clip(0, 255), np.uint8)
 
 

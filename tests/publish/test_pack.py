@@ -153,6 +153,15 @@ def test_a_silently_damaged_source_stops_the_packing(made, outside, form):
     assert list(outside.iterdir()) == []
 
 
+def test_a_source_that_is_gone_is_named_not_the_target(made, outside):
+    decided = plan(made.root, **made.known())
+    (made.root / "models/pores/v1/weights.safetensors").unlink()
+    with pytest.raises(InputError, match=r"models/pores/v1/weights\.safetensors: cannot be read"):
+        write(decided, outside / "bag")
+    with pytest.raises(InputError, match=r"models/pores/v1/weights\.safetensors: .* missing"):
+        plan(made.root, **made.known())
+
+
 def test_targets_that_exist_or_lie_inside_the_project_are_refused(made, outside):
     (outside / "bag").mkdir()
     with pytest.raises(InputError, match="there already"):

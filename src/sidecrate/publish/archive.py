@@ -50,8 +50,17 @@ class CheckedReader:
         self._overlap = max((len(needle) for needle in forbidden), default=1) - 1
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes."""
-        block = self._source.read(size)
+        """Return the next bytes.
+
+        Raises
+        ------
+        InputError
+            They cannot be read, or hold a forbidden string.
+        """
+        try:
+            block = self._source.read(size)
+        except (OSError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self._name}: cannot be read ({error}); run `sidecrate audit`") from error
         self._sha256.update(block)
         if self._also is not None:
             self._also.update(block)

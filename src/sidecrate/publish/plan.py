@@ -35,8 +35,19 @@ class Item:
     source: Path | bytes
 
     def open(self) -> IO[bytes]:
-        """Return the bytes, open for reading."""
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")
+        """Return the bytes, open for reading.
+
+        Raises
+        ------
+        InputError
+            The file is gone since the plan was made.
+        """
+        if isinstance(self.source, bytes):
+            return io.BytesIO(self.source)
+        try:
+            return self.source.open("rb")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}); run `sidecrate audit`") from error
 
 
 @dataclass(frozen=True)

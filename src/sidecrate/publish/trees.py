@@ -105,7 +105,11 @@ class FolderTree:
     def __init__(self, path: Path, *, hidden: bool = True) -> None:
         self._path = path
         members = _Members("warning")
-        for name in files_below(path):
+        try:
+            names = list(files_below(path))
+        except OSError as error:
+            raise InputError(f"{path.name}: a folder in it cannot be listed ({error.strerror})") from error
+        for name in names:
             if hidden or not any(part.startswith(".") for part in name.split("/")):
                 self._take(members, name)
         self.sizes: Mapping[str, int] = members.sizes

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sidecrate.artifacts import Artifact, Image, Json, LabelSet, Model
 from sidecrate.errors import InputError
@@ -117,7 +116,16 @@ def train(
     settings |= engine.description
     key = {**inputs, **settings, **student.description()}
     with draft(Model, into, hashlib.sha256(canonical_json(key)).hexdigest()[:16]) as made:
-        state = _teach(student, lesson, weights, options, engine, made, progress)
+        state = fit(
+            student.net,
+            _sampler(student, lesson.training, options, augmented=True).batch,
+            weights,
+            _schedule(options, warm=start is not None),
+            engine,
+            validation=_held_back(student, lesson, options),
+            checkpoints=DraftCheckpoints(made),
+            progress=progress,
+        )
         training = {"inputs": inputs, "settings": settings, **_summary(lesson, student, state)}
         training["coverage"] = [
             {"image": item.image, **coverage(source, lesson.voxel_nm)}
@@ -126,36 +134,22 @@ def train(
         return _write(made, student, training)
 
 
-def _teach(
-    student: Trained,
-    lesson: Lesson,
-    weights: NDArray[np.float32],
-    options: Options,
-    engine: Engine,
-    made: Draft[Model],
-    progress: Progress | None,
-) -> State:
-    """Train the student's net, going on from the draft's checkpoint if there is one."""
-    schedule = Schedule(
+def _held_back(student: Trained, lesson: Lesson, options: Options) -> list[Batch]:
+    """Return the batches that validate the training: the same ones at each check."""
+    if not lesson.validation:
+        return []
+    sampler = _sampler(student, lesson.validation, options, augmented=False)
+    return [sampler.batch(i) for i in range(_VALIDATION_BATCHES)]
+
+
+def _schedule(options: Options, warm: bool) -> Schedule:
+    """Return the course of the training; a net that was trained before keeps its statistics from the start."""
+    return Schedule(
         iterations=options.iterations,
         learning_rate=options.learning_rate,
-        frozen_from=round(options.iterations * _FROZEN_FROM),
+        frozen_from=0 if warm else round(options.iterations * _FROZEN_FROM),
         check_every=max(1, options.iterations // _CHECKS),
         patience=_PATIENCE,
-    )
-    held_back: list[Batch] = []
-    if lesson.validation:
-        sampler = _sampler(student, lesson.validation, options, augmented=False)
-        held_back = [sampler.batch(i) for i in range(_VALIDATION_BATCHES)]
-    return fit(
-        student.net,
-        _sampler(student, lesson.training, options, augmented=True).batch,
-        weights,
-        schedule,
-        engine,
-        validation=held_back,
-        checkpoints=DraftCheckpoints(made),
-        progress=progress,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from pyld import jsonld
 from rocrate.rocrate import ROCrate
 
+import judges
 from judges import CONTEXTS, Profile, cffconvert_validate, roc_validator, runcrate_report
 from sidecrate.project import About, Project, crate_bytes, init
 from sidecrate.provenance import crate, entities
@@ -40,12 +41,11 @@ def test_a_title_alone_makes_a_valid_crate_with_its_gaps_visible(tmp_path: Path)
     assert not {"author", "publisher", "keywords", "funder"} & root.keys()
 
 
-def test_the_validator_is_awake(one_of_everything: Project, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(one_of_everything.root, broken)
-    (broken / "models" / "pores" / "v1" / "README.md").unlink()
+def test_the_validator_is_awake(tmp_path: Path) -> None:
+    broken = init(tmp_path / "broken", About(title="A file is missing")).root
+    (broken / "records" / "000001-init.json").unlink()
     found = roc_validator(broken, "ro-crate-1.1", "REQUIRED")
-    assert any("models/pores/v1/README.md" in issue["message"] + issue["entity"] for issue in found)
+    assert any("records/000001-init.json" in issue["message"] + issue["entity"] for issue in found)
 
 
 @pytest.mark.slow
@@ -96,3 +96,9 @@ def test_the_citation_validator_tells_good_from_bad(tmp_path: Path) -> None:
     citation.write_text(text.replace("title:", "titel:"))
     with pytest.raises(AssertionError, match="titel"):
         cffconvert_validate(citation)
+
+
+def test_without_the_judges_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judges, "JUDGES", judges.REPOSITORY / ".no-such-venv" / "bin")
+    with pytest.raises(AssertionError, match=r"make \.venv-judges"):
+        runcrate_report(tmp_path)

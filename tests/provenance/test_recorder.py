@@ -274,6 +274,12 @@ def test_a_record_that_cannot_be_written_costs_neither_the_result_nor_the_story(
     assert [use["digest"] for use in recovered["outputs"]] == [made.digest]
 
 
+def test_a_run_that_cannot_be_journalled_is_not_begun(project: Project, notes: Path) -> None:
+    with disk_nearly_full(), project.recording(), pytest.raises(RecordError, match=r"note was not begun.*too large"):
+        write_note("one", notes)
+    assert not notes.exists()
+
+
 def test_a_records_folder_that_is_gone_wrong_is_said_and_the_result_kept(project: Project, notes: Path) -> None:
     def misplace(into: Path) -> Files:
         (project.root / "records").rename(project.root / "moved")

@@ -146,6 +146,14 @@ def test_a_version_that_was_complete_but_not_recorded_becomes_the_output_of_its_
     assert outputs["files/other"] == []
 
 
+def test_a_file_kept_for_somebody_elses_program_is_the_output_of_its_killed_run(project: Project) -> None:
+    (orphan,) = write_notes(project, 1)
+    project.ledger.paths()[-1].unlink()
+    journalled(project, parameters={"scale": 2})
+    (record,) = project.recover()
+    assert [use["digest"] for use in record["outputs"]] == [orphan.digest]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_at_any_moment_the_project_is_whole_and_carries_on(tmp_path: Path, seed: int) -> None:
     keep_busy(tmp_path / "first", "notes", 1)  # imports here what each forked process would import again

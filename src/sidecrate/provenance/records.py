@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sidecrate.artifacts import KINDS, Artifact, Files
 from sidecrate.errors import RecordError
@@ -30,6 +30,7 @@ Record = dict[str, Any]
 
 FOLDER = "records"
 PRIVATE = ".sidecrate"
+_EVERY = {"id", "number", "step", "status", "started", "ended", "previous", "inputs", "outputs", "parameters", "agents"}
 _SCHEMA_ID = "urn:sidecrate:schema:record:1"
 
 
@@ -106,16 +107,31 @@ class Ledger:
 
     @contextmanager
     def journal(self, started: Record) -> Iterator[None]:
-        """Keep what is known of a run on disk while it is under way, locked by this process; its record ends it."""
+        """Keep what is known of a run on disk while it is under way, locked by this process; its record ends it.
+
+        Raises
+        ------
+        RecordError
+            It cannot be written; the run has not begun.
+        """
+        try:
+            file = self._begin(started)
+        except OSError as error:
+            why = f"its journal cannot be written ({error.strerror})"
+            raise RecordError(f"{started['step']} was not begun: {why}; free space or rights, and run again") from error
+        with file:
+            yield
+
+    def _begin(self, started: Record) -> IO[bytes]:
         self._journals.mkdir(parents=True, exist_ok=True)
         path = self._journal(started["id"])
         hidden = path.with_suffix(".new")  # seen by nobody until it is locked
-        with hidden.open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(canonical_json(started))
-            file.flush()
-            hidden.rename(path)
-            yield
+        file = hidden.open("wb")  # stays open, because the lock goes with it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(canonical_json(started))
+        file.flush()
+        hidden.rename(path)
+        return file
 
     def _journal(self, run_id: str) -> Path:
         return self._journals / f"{run_id.removeprefix('urn:uuid:')}.json"
@@ -178,12 +194,14 @@ def read_record(path: Path) -> Record:
     Raises
     ------
     RecordError
-        It is not readable JSON.
+        It is not readable JSON, or lacks what every record has.
     """
     try:
         record: Record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{FOLDER}/{path.name}: not readable ({error}); run `sidecrate audit`") from error
+    if not isinstance(record, dict) or not _EVERY <= record.keys():  # the whole schema is for the audit: it takes long
+        raise RecordError(f"{FOLDER}/{path.name}: not a record; run `sidecrate audit` and restore it")
     return record
 
 

@@ -36,8 +36,7 @@ def run(
     Example:
         sidecrate run --input image=cell@v1 --output seg.tif -- python segment.py {image} seg.tif
     """
-    from sidecrate.provenance import recorder
-    from sidecrate.store import sha256_file
+    from sidecrate.provenance import recorder, swhid
 
     program = shutil.which(command[0])
     if program is None:
@@ -53,7 +52,7 @@ def run(
                 new.input(thing, role)
             new.parameter("command", list(command))
 
-        instrument = {"name": Path(program).name, "sha256": sha256_file(Path(program))}
+        instrument = {"name": Path(program).name, "swhid": swhid.of_file(Path(program))}
         with recorder.run(step, instrument=instrument, before=tell) as under_way:
             code = subprocess.run(words, check=False).returncode  # noqa: S603  (running it is what was asked)
             if code == 0:

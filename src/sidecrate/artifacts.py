@@ -221,8 +221,8 @@ def read_meta(path: Path) -> Json:
         meta = json.loads((path / META).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path.name}: no {META}; this is not a version of an artifact") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name}/{META}: not readable ({error}); run `sidecrate audit`") from error
-    if not isinstance(meta, dict) or meta.get("kind") not in KINDS:
+    if not isinstance(meta, dict) or str(meta.get("kind")) not in KINDS:
         raise InputError(f"{path.name}/{META}: no known kind of artifact; run `sidecrate audit`")
     return meta

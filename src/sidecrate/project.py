@@ -99,12 +99,9 @@ class Project:
         ProjectError
             There is none.
         """
-        for folder in (start.resolve(), *start.resolve().parents):
-            if (folder / crate.CONFIG).is_file():
-                project = cls(folder, operator)
-                project.recover()
-                return project
-        raise ProjectError(f"{start.name or start}: no project here or above; make one: `sidecrate init {start.name}`")
+        project = cls(find_root(start), operator)
+        project.recover()
+        return project
 
     # ---- what is there
 
@@ -214,6 +211,20 @@ class Project:
     def gaps(self) -> list[Finding]:
         """Return what the project's own description lacks, with advice."""
         return list(gaps(self.config))
+
+
+def find_root(start: Path) -> Path:
+    """Return the project folder that holds a folder, looking upwards; what is in it is not read.
+
+    Raises
+    ------
+    ProjectError
+        There is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / crate.CONFIG).is_file():
+            return folder
+    raise ProjectError(f"{start.name or start}: no project here or above; make one: `sidecrate init {start.name}`")
 
 
 def crate_bytes(document: Mapping[str, Any]) -> bytes:

@@ -131,19 +131,21 @@ def files_below(folder: Path) -> Iterator[str]:
 
 
 def open_version(path: Path) -> Artifact:
-    """Return the noun in a version folder; costs one read of its manifest, no payload byte.
+    """Return the noun in a version folder; costs one read of its manifest and metadata, no payload byte.
 
     Raises
     ------
     InputError, RecordError
-        Not a version, or its metadata is broken.
+        Not a version, or its metadata is broken or was changed.
     """
     match = _VERSION.fullmatch(path.name)
     if match is None or not path.is_dir():
         raise InputError(f"{path.name}: not a version folder (v1, v2, …)")
     noun = KINDS[read_meta(path)["kind"]]
     manifest = path / MANIFEST
-    read_manifest(manifest)
+    if read_manifest(manifest).get(META) != sha256_file(path / META):
+        where = f"{noun.folder}/{path.parent.name}/{path.name}/{META}"
+        raise RecordError(f"{where}: its bytes are not those of its manifest; run `sidecrate audit` and restore it")
     return noun(path, path.parent.name, int(match[1]), f"sha256:{sha256_file(manifest)}")
 
 

@@ -132,12 +132,23 @@ def read_sidecar(folder: Path) -> Export:
     try:
         found = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
         classes = {int(number): str(name) for number, name in found["classes"].items()}
-        slices = [Slice(**entry | {"index": int(entry["index"])}) for entry in found["slices"]]
-        return Export(found["image"], found["base"], classes, slices)
+        slices = [_read_slice(entry) for entry in found["slices"]]
+        base = None if found["base"] is None else _read_link(found["base"])
+        return Export(_read_link(found["image"]), base, classes, slices)
     except FileNotFoundError:
         raise InputError(f"{folder.name}: no {SIDECAR}; give a folder that `sidecrate label export` made") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{folder.name}/{SIDECAR}: broken ({error!r}); export the slices again") from error
+
+
+def _read_link(link: Json) -> Json:
+    return {key: str(link[key]) for key in ("kind", "ref", "digest")}
+
+
+def _read_slice(entry: Json) -> Slice:
+    if entry["axis"] not in AXES:
+        raise ValueError(f"no axis {entry['axis']!r}")
+    return Slice(entry["axis"], int(entry["index"]), *(str(entry[key]) for key in ("raw", "mask", "mask_voxels")))
 
 
 def import_slices(folder: Path, image: Image, base: LabelSet | None = None) -> list[Mask]:

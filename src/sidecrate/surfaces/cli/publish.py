@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import rich_click as click
 
 from sidecrate.artifacts import Deposit
-from sidecrate.errors import Finding
+from sidecrate.errors import Finding, SidecrateError
 from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, say, table
 from sidecrate.surfaces.cli.history import the_artifact
 
@@ -181,7 +182,7 @@ def audit(session: Session, target: Path | None, as_json: bool) -> int:
     from sidecrate.publish.audit import audit as check
 
     with Progress("audit") as progress:
-        findings = check(target or session.project().root, progress=progress)
+        findings = check(target or _root(session), progress=progress)
     errors = sum(finding.severity == "error" for finding in findings)
     data = {"errors": errors, "findings": [finding.as_dict() for finding in findings]}
 
@@ -191,6 +192,15 @@ def audit(session: Session, target: Path | None, as_json: bool) -> int:
 
     emit(data, as_json, show)
     return 1 if errors else 0
+
+
+def _root(session: Session) -> Path:
+    """Return the project's folder; what keeps it from being opened is for the audit to find."""
+    from sidecrate.project import find_root
+
+    with suppress(SidecrateError):
+        session.project()
+    return find_root(session.folder)
 
 
 _COLOURS = {"error": "red", "warning": "yellow", "advice": "cyan"}

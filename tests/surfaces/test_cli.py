@@ -269,3 +269,65 @@ def test_a_voxel_of_a_kilometre_is_refused(run: Cli, project: Path, source: Path
     code, _, err = run("-C", project, "add", source / "cell.npy", "--voxel-nm", "1e12", 8, 8)
     assert code == 3
     assert "voxel size" in err
+
+
+@pytest.fixture
+def with_image(run: Cli, project: Path, source: Path) -> Path:
+    """A project with one image."""
+    assert run("-C", project, "add", source / "cell.npy", "--voxel-nm", 16, 16, 16)[0] == 0
+    return project
+
+
+@pytest.mark.parametrize("damage", ["{}", '{"kind": "Image"}', '{"kind": []}', "null", "[" * 100_000])
+def test_damaged_metadata_is_told_and_found_by_the_audit(run: Cli, with_image: Path, damage: str) -> None:
+    meta = with_image / "images/cell/v1/artifact.json"
+    meta.chmod(0o644)
+    meta.write_text(damage)
+    (with_image / "ro-crate-metadata.json").unlink()  # the crate is behind, too, and cannot be derived
+    for command in (["status"], ["label", "export", "--index", "3", "--to", with_image.parent / "paint"]):
+        code, _, err = run("-C", with_image, *command)
+        assert (code, err.count("\n"), "unexpected" in err) == (3, 1, False)
+    code, out, err = run("-C", with_image, "audit")
+    assert (code, err) == (1, "")
+    assert "images/cell/v1/artifact.json" in out
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "null", "{}", '{"step": 1}', "[" * 100_000])
+def test_a_damaged_record_is_told_and_found_by_the_audit(run: Cli, with_image: Path, damage: str) -> None:
+    (record,) = (with_image / "records").glob("*-add.json")
+    record.chmod(0o644)
+    record.write_text(damage)
+    for command in (["status"], ["log"], ["why", "images/cell"]):
+        code, _, err = run("-C", with_image, *command)
+        assert (code, err.count("\n"), "unexpected" in err) == (3, 1, False)
+        assert record.name in err
+    code, out, err = run("-C", with_image, "audit")
+    assert (code, err) == (1, "")
+    assert record.name in out
+
+
+def test_a_place_that_cannot_be_written_is_told(run: Cli, with_image: Path) -> None:
+    code, _, err = run("-C", with_image, "label", "export", "--index", 3, "--to", "/proc/none")
+    assert (code, err.count("\n"), "unexpected" in err) == (3, 1, False)
+    assert "check the path" in err
+
+
+def test_one_class_number_has_one_name(run: Cli, with_image: Path, source: Path) -> None:
+    names = ["--class", "2=pore", "--class", "2=vesicle", "--class", "3=nucleus"]
+    code, _, err = run("-C", with_image, "label", "add", f"z:24={source / 'z24.npy'}", *names)
+    assert code == 3
+    assert "'pore' and 'vesicle'" in err
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"base": -1}, {"base": {}}, {"image": None}, {"image": {"ref": 1}}, {"slices": [{"axis": "q"}]}, {"classes": []}],
+)
+def test_a_damaged_export_is_told(run: Cli, with_image: Path, broken: dict[str, object], tmp_path: Path) -> None:
+    paint = tmp_path / "paint"
+    assert run("-C", with_image, "label", "export", "--index", 3, "--to", paint, "--class", "2=pore")[0] == 0
+    sidecar = json.loads((paint / "slices.json").read_text())
+    (paint / "slices.json").write_text(json.dumps(sidecar | broken))
+    code, _, err = run("-C", with_image, "label", "import", paint)
+    assert code == 3
+    assert "slices.json: broken" in err

@@ -98,6 +98,11 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         say(f"error: {_one_line(error)}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        say(f"error: {_one_line(error)}; check the path, its permissions and the free space, then repeat the command")
+        sys.exit(3)
     except Exception as error:
         if debug:
             raise

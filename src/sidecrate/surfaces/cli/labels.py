@@ -120,7 +120,7 @@ def _label(
             by=annotator(project),
             tool=tool,
             base=before,
-            classes=dict(_class(text) for text in classes) or None,
+            classes=_classes(classes) or None,
             minutes=minutes,
             note=note,
             replace=replace,
@@ -174,6 +174,14 @@ def _mask(text: str) -> Mask:
         return Mask.slice(Path(match["file"]), cast("Axis", match["axis"]), int(match["index"]))
     z, y, x = (int(part) for part in match["offset"].split(","))
     return Mask.box(Path(match["file"]), (z, y, x))
+
+
+def _classes(texts: Sequence[str]) -> dict[int, str]:
+    classes: dict[int, str] = {}
+    for number, name in map(_class, texts):
+        if classes.setdefault(number, name) != name:
+            raise InputError(f"--class: {number} is called {classes[number]!r} and {name!r}; give it one name")
+    return classes
 
 
 def _class(text: str) -> tuple[int, str]:

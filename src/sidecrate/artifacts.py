@@ -24,6 +24,7 @@ from sidecrate.errors import InputError
 
 META = "artifact.json"
 MANIFEST = "manifest-sha256.txt"
+PARTS = "parts-sha256.txt"  # digests of the files of an image that is only referred to
 
 Json: TypeAlias = dict[str, Any]
 

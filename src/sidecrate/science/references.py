@@ -13,15 +13,13 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
-from sidecrate.artifacts import Image, Json
+from sidecrate.artifacts import PARTS, Image, Json
 from sidecrate.errors import InputError
 from sidecrate.science import arrays, ome_zarr
 from sidecrate.science.foreign import ArrayLike, Voxel, readable
 from sidecrate.science.formats import Source
 from sidecrate.science.images import stored_type, voxel_size
 from sidecrate.store import draft, files_below, manifest_bytes, set_location, sha256_file, versions
-
-PARTS = "parts-sha256.txt"
 
 
 def refer(

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sidecrate.artifacts import Artifact, Image
+from sidecrate.artifacts import PARTS, Artifact, Image
 from sidecrate.errors import Finding, InputError, RecordError
 from sidecrate.provenance.records import artifacts_below
 from sidecrate.publish.trees import FolderTree, Progress, digests
 from sidecrate.store import location, read_manifest
 
-_PARTS = "parts-sha256.txt"
 _ADVICE = "bring the data back as they were, or `sidecrate add --reference` the new state as a new version"
 
 
@@ -29,7 +28,7 @@ def check_references(root: Path, progress: Progress | None = None) -> Iterator[F
 
 def _parts(image: Artifact, progress: Progress | None) -> Iterator[Finding]:
     try:
-        known, tree = read_manifest(image.path / _PARTS), FolderTree(location(image))
+        known, tree = read_manifest(image.path / PARTS), FolderTree(location(image))
     except (InputError, RecordError) as error:
         yield Finding("warning", "reference.unknown", image.place, str(error), _ADVICE)
         return

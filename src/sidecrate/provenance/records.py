@@ -112,8 +112,9 @@ class Ledger:
         Raises
         ------
         RecordError
-            It cannot be written; the run has not begun.
+            It cannot be written, or no record could be made of it; the run has not begun.
         """
+        check(_cut_short(started) | {"schema": _SCHEMA_ID, "number": 1, "previous": None})  # else `recover` would fail
         try:
             file = self._begin(started)
         except OSError as error:
@@ -159,7 +160,7 @@ class Ledger:
             return []
         orphans = [artifact for artifact in self._unrecorded(records) if self._made_by(started, artifact)]
         outputs = [use_of(artifact, "result") for artifact in orphans]
-        return [self.append({**started, "status": "interrupted", "ended": now(), "outputs": outputs})]
+        return [self.append({**_cut_short(started), "outputs": outputs})]
 
     def _made_by(self, started: Record, artifact: Artifact) -> bool:
         """Return whether a run was to write there; a run of somebody else's program keeps its files as `Files`."""
@@ -171,6 +172,10 @@ class Ledger:
         for artifact in artifacts_below(self.root):
             if artifact.place not in known:
                 yield artifact
+
+
+def _cut_short(started: Record) -> Record:
+    return {**started, "status": "interrupted", "ended": now()}
 
 
 def check(record: Record) -> None:

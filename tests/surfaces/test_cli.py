@@ -331,3 +331,16 @@ def test_a_damaged_export_is_told(run: Cli, with_image: Path, broken: dict[str, 
     code, _, err = run("-C", with_image, "label", "import", paint)
     assert code == 3
     assert "slices.json: broken" in err
+
+
+def test_a_step_no_record_can_name_is_refused_before_it_runs(run: Cli, project: Path, tmp_path: Path) -> None:
+    code, _, err = run("-C", project, "run", "--step", "X/../y", "--", "touch", tmp_path / "ran")
+    assert code == 3
+    assert "/step" in err
+    assert not (tmp_path / "ran").exists()
+    assert run("-C", project, "status")[0] == 0
+
+
+def test_a_command_ended_by_a_signal_ends_as_in_a_shell(run: Cli, project: Path) -> None:
+    assert run("-C", project, "run", "--", "sh", "-c", "kill -9 $$")[0] == 137
+    assert json.loads(run("-C", project, "log", "--json")[1])[-1]["status"] == "failed"

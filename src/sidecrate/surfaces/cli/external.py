@@ -60,6 +60,7 @@ def run(
                     under_way.output(Path(path), role)
             else:
                 under_way.fail(InputError(f"{Path(program).name} ended with exit code {code}"))
+    code = 128 - code if code < 0 else code  # ended by a signal: what a shell makes of it
     if code:
         say(f"{command[0]} ended with exit code {code}; the run is recorded as failed")
     return code

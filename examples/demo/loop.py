@@ -25,6 +25,7 @@ from sidecrate import (
     pipeline,
 )
 from sidecrate.science.masks import Axis, Mask
+from sidecrate.surfaces.cli.common import Progress
 
 Slice = tuple[Axis, int]
 
@@ -140,15 +141,10 @@ class Loop:
     def train(self, labels: LabelSet, start: Model | None, name: str) -> Model:
         """Return a model of these labels, gone on from an earlier one."""
         self._tell(f"train {name} on {labels.ref}" + (f", from {start.ref}" if start else ""))
-        return pipeline.train(
-            self.image,
-            labels,
-            self.project.series(Model, name),
-            start=start,
-            seed=self._seed,
-            **self.recipe.net,
-            **(self.recipe.go_on if start else self.recipe.start),
-        )
+        options = self.recipe.net | (self.recipe.go_on if start else self.recipe.start)
+        into = self.project.series(Model, name)
+        with Progress("train") as progress:
+            return pipeline.train(self.image, labels, into, start=start, seed=self._seed, progress=progress, **options)
 
     def score(self, name: str, labels: LabelSet, new: tuple[Slice, ...], model: Model) -> Round:
         """Return the round that a model makes: its prediction and its scores where nothing was labelled."""

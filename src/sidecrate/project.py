@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sidecrate.artifacts import KINDS, Artifact, Json, Person
 from sidecrate.errors import Finding, InputError, ProjectError
-from sidecrate.provenance import crate, preview, schemas
+from sidecrate.provenance import crate, environment, preview, schemas
 from sidecrate.provenance.gaps import gaps
 from sidecrate.provenance.recorder import Recorder, observe, recording
 from sidecrate.provenance.records import FOLDER, PRIVATE, Ledger, Record, artifacts_below
@@ -346,6 +346,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     if found := schemas.problems("project", config):
         where, message = found[0]
         raise InputError(f"{where}: {message}")
+    if variable := environment.variable_in(json.dumps(config, ensure_ascii=False)):
+        raise InputError(f"it holds the value of the environment variable {variable}; take it out")
     if license_id := config["project"].get("license"):
         check_license(license_id)
     for entry in config.get("people", []):

@@ -177,6 +177,21 @@ def verify(artifact: Artifact) -> Iterator[Finding]:
             yield Finding("error", "fixity.digest", f"{artifact.place}/{name}", "the bytes changed", repair)
 
 
+def check_file(artifact: Artifact, name: str) -> None:
+    """Check one file of a version against its manifest, before something is decided by it.
+
+    Raises
+    ------
+    RecordError
+        Its bytes are not those that were written.
+    """
+    path = artifact.path / name
+    if not path.is_file() or sha256_file(path) != read_manifest(artifact.path / MANIFEST).get(name):
+        raise RecordError(
+            f"{artifact.ref}/{name}: not the bytes of this version; restore it from a package or a backup"
+        )
+
+
 # ------------------------------------------------------------------------------------- writing versions
 
 

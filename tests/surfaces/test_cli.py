@@ -344,3 +344,32 @@ def test_a_step_no_record_can_name_is_refused_before_it_runs(run: Cli, project: 
 def test_a_command_ended_by_a_signal_ends_as_in_a_shell(run: Cli, project: Path) -> None:
     assert run("-C", project, "run", "--", "sh", "-c", "kill -9 $$")[0] == 137
     assert json.loads(run("-C", project, "log", "--json")[1])[-1]["status"] == "failed"
+
+
+def test_a_token_in_a_note_is_refused_by_the_name_of_its_variable(
+    run: Cli, project: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THEIR_API_TOKEN", "planted-7f3a91c55e")
+    words = ["add", source / "cell.npy", "--voxel-nm", 16, 16, 16, "--description", "see planted-7f3a91c55e"]
+    code, _, err = run("-C", project, *words)
+    assert code == 3
+    assert "THEIR_API_TOKEN" in err
+    assert "planted" not in err
+    assert not any(b"planted" in path.read_bytes() for path in project.rglob("*") if path.is_file())
+
+
+def test_links_made_by_a_command_are_not_followed(run: Cli, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "secret.txt").write_text("not yours")
+    (tmp_path / "made" / "link").symlink_to(tmp_path / "secret.txt")
+    code, _, err = run("-C", project, "run", "--output", tmp_path / "made", "--", sys.executable, "-c", "pass")
+    assert code == 3
+    assert "link" in err
+    assert not (project / "files" / "made" / "v1").exists()
+
+
+def test_a_file_that_was_only_read_is_not_said_to_be_made(run: Cli, project: Path, source: Path) -> None:
+    cell = source / "cell.npy"
+    options = ["--input", cell, "--output", cell]
+    assert run("-C", project, "run", *options, "--", sys.executable, "-c", "pass")[0] == 0
+    assert json.loads(run("-C", project, "log", "--json")[1])[-1]["outputs"] == []

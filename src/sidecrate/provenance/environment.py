@@ -65,6 +65,12 @@ def secrets() -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
+def variable_in(text: str) -> str | None:
+    """Return the name of the environment variable whose secret a text holds, None when it holds none."""
+    known = ((k, v) for k, v in os.environ.items() if _SECRET_NAME.search(k) and len(v) >= 6)
+    return next((name for name, value in known if value in text), None)
+
+
 def withheld(values: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a mapping with the text of each secret, known by the name of its key, taken out."""
     return {

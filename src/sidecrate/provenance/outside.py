@@ -11,6 +11,8 @@ from sidecrate.artifacts import MANIFEST, Artifact, Files
 from sidecrate.errors import InputError, RecordError
 from sidecrate.store import draft, files_below, open_version, read_manifest, sha256_file, versions
 
+FILE = "File"  # kind of a plain file in a record
+
 
 def recognise(path: Path, root: Path) -> Artifact | None:
     """Return the version a path belongs to: it lies inside one, or an earlier run made exactly this file."""
@@ -33,10 +35,12 @@ def keep(path: Path, root: Path) -> Files:
     Raises
     ------
     InputError
-        Nothing is there.
+        Nothing is there, or there are links in it.
     """
     if not path.exists():
         raise InputError(f"{path.name}: the run was to make it, and it is not there")
+    if linked := [item for item in (path, *path.rglob("*")) if item.is_symlink()]:
+        raise InputError(f"{linked[0].name}: a link, which may lead anywhere; let the command write the file itself")
     name = re.sub(r"[^a-z0-9._-]+", "-", path.name.lower()).strip("-._")[:64] or "result"
     with draft(Files, root / Files.folder / name) as made:
         if path.is_dir():
@@ -59,4 +63,4 @@ def use_of_file(path: Path, role: str) -> dict[str, Any]:
         size, digest = path.stat().st_size, sha256_file(path)
     except OSError as error:
         raise RecordError(f"{path.name}: cannot be read for the record ({error.strerror})") from error
-    return {"role": role, "kind": "File", "name": path.name, "bytes": size, "digest": f"sha256:{digest}"}
+    return {"role": role, "kind": FILE, "name": path.name, "bytes": size, "digest": f"sha256:{digest}"}

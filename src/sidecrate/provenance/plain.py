@@ -40,5 +40,8 @@ def _array(value: Any) -> dict[str, Any]:
 
 
 def _relative(path: Path, root: Path) -> str:
-    resolved = path.expanduser().resolve()
+    try:
+        resolved = path.expanduser().resolve()
+    except (OSError, RuntimeError):  # links that lead in a circle, a user nobody knows
+        return path.name
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else path.name

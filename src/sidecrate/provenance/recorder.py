@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sidecrate.artifacts import Artifact, Person
-from sidecrate.errors import RecordError
+from sidecrate.errors import InputError, RecordError
 from sidecrate.provenance import environment, outside, swhid
 from sidecrate.provenance.plain import plain
 from sidecrate.provenance.records import Ledger, Record, now, use_of
@@ -135,11 +135,18 @@ class Run:
             self._inputs.append(use)
 
     def output(self, thing: Artifact | Path | str, role: str = "result") -> None:
-        """Say that the run made a version, or a plain file, which is kept as one; a returned input is no output."""
+        """Say that the run made a version, or a plain file, which is kept as one; an unchanged input is no output."""
         with self._timed():
+            if not isinstance(thing, Artifact) and self._has_read(Path(thing)):
+                return
             made = thing if isinstance(thing, Artifact) else outside.keep(Path(thing), self._recorder.root)
             if made.place not in {known.get("place") for known in self._inputs + self._outputs}:
                 self._outputs.append(use_of(made, role))
+
+    def _has_read(self, path: Path) -> bool:
+        """Return whether a file is, byte by byte, one that went in."""
+        read = {known["digest"] for known in self._inputs if known["kind"] == outside.FILE}
+        return bool(read) and path.is_file() and outside.use_of_file(path, "")["digest"] in read
 
     def parameter(self, name: str, value: object) -> None:
         """Say what else decided the result."""
@@ -274,6 +281,7 @@ def observe(
             return function(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        _refuse_secrets(bound.arguments)
         with run(
             name, instrument=instrument or None, before=lambda new: _tell(new, bound.arguments, files)
         ) as under_way:
@@ -302,6 +310,19 @@ def _identified(compute: Callable[[], str]) -> dict[str, str]:
         return {"swhid": compute()}
     except (OSError, TypeError):
         return {}
+
+
+def _refuse_secrets(arguments: Mapping[str, Any]) -> None:
+    """Check what people typed: a step keeps a note or a description as it is, so a token in it would be published.
+
+    Raises
+    ------
+    InputError
+        A text holds the value of an environment variable that looks like a token.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, str) and (variable := environment.variable_in(value)):
+            raise InputError(f"{name}: holds the value of {variable}; take it out, what is kept may be published")
 
 
 def _tell(new: Run, arguments: Mapping[str, Any], files: bool) -> None:

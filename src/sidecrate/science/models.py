@@ -22,6 +22,7 @@ from sidecrate.errors import InputError
 from sidecrate.science.checkpoints import Weights
 from sidecrate.science.sampling import Normalisation
 from sidecrate.science.unet import Plan, UNet
+from sidecrate.store import check_file
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "model.json"
@@ -76,8 +77,12 @@ def load(model: Model) -> Trained:
     Raises
     ------
     InputError
-        ``model.json`` or the weights are missing, broken, or do not fit each other.
+        ``model.json`` or the weights are broken, or do not fit each other.
+    RecordError
+        They are missing, or not the bytes of this version.
     """
+    for name in (DESCRIPTION, WEIGHTS):
+        check_file(model, name)
     where = f"{model.ref}/{DESCRIPTION}"
     try:
         described = json.loads((model.path / DESCRIPTION).read_bytes())

@@ -64,7 +64,7 @@ def _meta(subject: Subject, version: Version) -> Iterator[Finding]:
         yield Finding("error", "version.kind", where, message, "it was moved or altered; " + RESTORE)
     elif issubclass(KINDS[version.kind], _Volume) and not _is_voxel_size(meta.get("voxel_nm")):
         message = f"voxel_nm is {meta.get('voxel_nm')!r}, not three lengths in nm"
-        yield Finding("error", "version.voxel_size", where, message, "add the volume again with --voxel-size")
+        yield Finding("error", "version.voxel_size", where, message, "add the volume again with --voxel-nm")
 
 
 def _is_voxel_size(value: Any) -> bool:

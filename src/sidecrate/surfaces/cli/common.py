@@ -123,8 +123,8 @@ def pass_session(function: F) -> F:
     return click.pass_obj(function)  # type: ignore[return-value]
 
 
-def made(artifact: Artifact, as_json: bool, *lines: str) -> None:
-    """Print what a step made: its name, digest and where it is, and more lines for people."""
+def made(artifact: Artifact, as_json: bool, *lines: Any) -> None:
+    """Print what a step made: its name, digest and where it is, and lines or tables for people."""
     data = artifact.link() | {"place": artifact.place}
 
     def show(out: Console) -> None:

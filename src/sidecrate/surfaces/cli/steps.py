@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
 from sidecrate.artifacts import Artifact, Evaluation, Image, LabelSet, Measurements, Model, Prediction, Suggestion
 from sidecrate.errors import InputError
-from sidecrate.surfaces.cli.common import Progress, Session, json_option, made, pass_session
+from sidecrate.surfaces.cli.common import Progress, Session, json_option, made, pass_session, table
 
 if TYPE_CHECKING:
     from sidecrate.project import Project
 
 A = TypeVar("A", bound=Artifact)
+
+# what is shown of the tables; the files hold more
+SCORES = ("class", "dice", "objects_tp", "objects_fp", "objects_fn", "precision", "recall", "f1")
+HOSTS = ("host", "objects", "surface_um2", "density_per_um2", "median_diameter_nm", "nearest_median_nm")
 
 _device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 _name = click.option("--name", metavar="NAME", help="Name of the result (default: that of what it is made from).")
@@ -112,7 +118,7 @@ def train(
         given: dict[str, Any] = {
             "iterations": iterations,
             "learning_rate": learning_rate,
-            "widths": _numbers(widths) if widths else None,
+            "widths": _numbers(widths) if widths is not None else None,
             "batch": batch,
             "class_weights": dict(_weight(text) for text in weights) or None,
             "validation": project.get(validation, LabelSet) if validation else None,
@@ -241,7 +247,7 @@ def evaluate(
             min_voxels=min_voxels,
             min_iou=min_iou,
         )
-    made(result, as_json, (result.path / "scores.csv").read_text(encoding="utf-8").rstrip())
+    made(result, as_json, _columns(result, "scores.csv", SCORES))
 
 
 @click.command()
@@ -342,7 +348,7 @@ def measure(
             min_voxels=min_voxels,
             search_nm=search_nm,
         )
-    made(result, as_json, (result.path / "hosts.csv").read_text(encoding="utf-8").rstrip())
+    made(result, as_json, _columns(result, "hosts.csv", HOSTS))
 
 
 def _measurable(
@@ -353,3 +359,18 @@ def _measurable(
     if labels:
         return project.get(labels, LabelSet)
     return project.get(image, Image) if image else chosen(project, prediction, Prediction, "sidecrate predict")
+
+
+def _columns(result: Artifact, name: str, columns: Sequence[str]) -> Any:
+    """Return some columns of a CSV file of a version as a table for people."""
+    with (result.path / name).open(newline="", encoding="utf-8") as file:
+        rows = [[_short(row[column]) for column in columns] for row in csv.DictReader(file)]
+    return table(columns, rows)
+
+
+def _short(cell: str) -> str:
+    """Return a number with four digits that count, anything else as it is."""
+    try:
+        return cell if cell.lstrip("-").isdigit() else f"{float(cell):.4g}"
+    except ValueError:
+        return cell

@@ -41,8 +41,8 @@ class Recipe:
     Attributes
     ----------
     first : tuple of Slice
-        What the first librarian labels before there is any model: three cuts through one nucleus, as people do who
-        have not looked around yet. The other nucleus and every pole are unseen.
+        What the first librarian labels before there is any model: three neighbouring cuts through one nucleus, as people do
+        who have not looked around yet. The other nucleus and every pole are unseen.
     more : int
         Slices labelled in each later round, those that `suggest` names.
     rounds : int
@@ -54,7 +54,7 @@ class Recipe:
         Smaller objects are no pores: 50 voxels are a sphere of 73 nm.
     """
 
-    first: tuple[Slice, ...] = (("x", 36), ("x", 56), ("x", 76))
+    first: tuple[Slice, ...] = (("x", 52), ("x", 56), ("x", 60))
     more: int = 2
     rounds: int = 3
     net: dict[str, Any] = field(
@@ -65,8 +65,8 @@ class Recipe:
             "class_weights": {"background": 1.0, "pore": 3.0, "nucleus": 1.0},
         }
     )
-    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 800, "learning_rate": 6e-3})
-    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 250, "learning_rate": 4e-3})
+    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 500, "learning_rate": 6e-3})
+    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 200, "learning_rate": 4e-3})
     min_voxels: int = 50
 
 

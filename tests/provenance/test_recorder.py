@@ -21,7 +21,7 @@ import pytest
 
 from provenance.steps import note, work, write_note, write_notes
 from sidecrate.artifacts import Artifact, Files, Person
-from sidecrate.errors import RecordError
+from sidecrate.errors import InputError, RecordError
 from sidecrate.project import About, Project, init
 from sidecrate.provenance import recorder
 from sidecrate.provenance.recorder import RecordWarning, observe, recorded
@@ -305,7 +305,7 @@ def test_no_secret_and_no_path_of_this_machine_is_recorded(
 
     command = f"sidecrate deposit --api-token argv-secret --to https://me:pass-secret@example.org {tmp_path}/deep/a.npz"
     with project.recording(command) as writing, pytest.raises(OSError, match="cannot open"):
-        observe(leak)(f"uses {SECRET}", tmp_path / "deep" / "volume.tif", {"db_password": "dict-secret"}, "arg-secret")
+        observe(leak)("uses a token", tmp_path / "deep" / "volume.tif", {"db_password": "dict-secret"}, "arg-secret")
     assert writing.failures == []
     everything = b"".join(path.read_bytes() for path in project.root.rglob("*") if path.is_file())
     for told in (SECRET, "argv-secret", "pass-secret", "dict-secret", "arg-secret", str(tmp_path), str(Path.home())):
@@ -314,6 +314,17 @@ def test_no_secret_and_no_path_of_this_machine_is_recorded(
     assert record["error"]["message"] == "cannot open files/x and …/down.txt with [removed]"
     assert record["parameters"]["where"] == "volume.tif"
     assert record["command"].endswith("https://[removed]@example.org …/a.npz")
+
+
+def test_a_text_that_holds_a_token_is_refused_before_anything_is_done(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_TOKEN", SECRET)
+    done = []
+    with project.recording(), pytest.raises(InputError, match="note: holds the value of SOME_API_TOKEN") as refused:
+        observe(lambda note: done.append(note), step="keep")(f"uses {SECRET}")
+    assert done == []
+    assert SECRET not in str(refused.value)
 
 
 # ----------------------------------------------------------------------------------- other people's code

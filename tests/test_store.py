@@ -20,9 +20,9 @@ from sidecrate.artifacts import Files, Image
 from sidecrate.errors import InputError, RecordError
 
 # every name a file can have, but for the backslash, which BagIt and Windows readers take for a folder
-NAMES = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="/\\\0"), min_size=1, max_size=20
-).filter(lambda name: name not in (".", ".."))
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\\\0"), min_size=1, max_size=20).filter(
+    lambda name: name not in (".", "..")
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 

@@ -167,8 +167,11 @@ def test_a_label_set_is_a_valid_ome_label_image(image, series):
 def test_labelled_voxels_change_only_when_told_to(image, series):
     first = paint(image, series, Mask.slice(plane(), "z", 0))
     over = voxel(2, 0, 250, 250, size=(2, 10, 10))  # over the corner of four shards
-    with pytest.raises(InputError, match=r"100 voxels are labelled differently already, in pores@v1 or another mask, "
-                       r"first at z, y, x = \(0, 250, 250\) by array \(box at \(0, 250, 250\)\)"):
+    with pytest.raises(
+        InputError,
+        match=r"100 voxels are labelled differently already, in pores@v1 or another mask, "
+        r"first at z, y, x = \(0, 250, 250\) by array \(box at \(0, 250, 250\)\)",
+    ):
         paint(image, series, over, base=first)
     assert versions(series) == [first]
     second = paint(image, series, over, base=first, replace=True)

@@ -16,18 +16,16 @@ from sidecrate import About, Image, SidecrateError, pipeline
 
 ASSUMED_NM = (40.0, 6.0, 6.0)  # usual for SBEM; the piece this was made for does not state its voxel size
 FACTOR = 2
+PATCHES = {
+    "batch": 2,
+    "patch_voxels": 300_000,
+    "class_weights": {"background": 1.0, "mitochondrion": 1.0},  # the patches favour the rare class already
+}
 RECIPE = Recipe(
     first=(3, 10, 16),
     more=2,
-    iterations=400,
-    further=200,
-    options={
-        "widths": (8, 16, 32, 64),
-        "batch": 2,
-        "patch_voxels": 300_000,
-        "learning_rate": 3e-3,
-        "class_weights": {"background": 1.0, "mitochondrion": 1.0},
-    },
+    training={**PATCHES, "widths": (8, 24, 48, 96), "iterations": 600, "learning_rate": 5e-3},
+    further={**PATCHES, "iterations": 400, "learning_rate": 2e-3},
 )
 COLUMNS = ("dice", "iou", "voxels_fp", "voxels_fn", "objects_tp", "objects_fp", "objects_fn")
 

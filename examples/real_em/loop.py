@@ -25,17 +25,14 @@ class Recipe:
         Slices labelled before there is a model, spread over the stack.
     more : int
         Slices labelled afterwards: those `suggest` names.
-    iterations, further : int
-        Of the first training, and of the second, which goes on from it.
-    options : dict
-        Other options of both trainings.
+    training, further : dict
+        Options of the first training, and of the second, which goes on from it.
     """
 
     first: tuple[int, ...]
     more: int
-    iterations: int
-    further: int
-    options: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any]
+    further: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,12 +74,10 @@ class Loop:
         return pipeline.label(self.image, masks, into, by=LABELLER, tool=tool, base=base, classes=classes)
 
     def _train(self, name: str, labels: LabelSet, start: Model | None) -> Model:
-        iterations = self.recipe.further if start else self.recipe.iterations
-        print(f"train {name} on {labels.ref}, {iterations} iterations", flush=True)
-        options: dict[str, Any] = {**self.recipe.options, "seed": self.seed, "iterations": iterations}
-        if start is not None:
-            del options["widths"]  # those of the model it goes on from
-        return pipeline.train(self.image, labels, self.project.series(Model, name), start=start, **options)
+        options = self.recipe.further if start else self.recipe.training
+        print(f"train {name} on {labels.ref}, {options['iterations']} iterations", flush=True)
+        into = self.project.series(Model, name)
+        return pipeline.train(self.image, labels, into, start=start, seed=self.seed, **options)
 
     def _predict(self, name: str, slices: tuple[int, ...], model: Model) -> Round:
         into = self.project.series(Prediction, model.name)

@@ -14,9 +14,8 @@ from sidecrate import Model, Project
 QUICK = Recipe(
     first=(1, 5, 9),
     more=2,
-    iterations=80,
-    further=30,
-    options={"widths": (4, 8), "patch_voxels": 12_000, "learning_rate": 1e-2},
+    training={"widths": (4, 8), "patch_voxels": 12_000, "iterations": 80, "learning_rate": 1e-2},
+    further={"patch_voxels": 12_000, "iterations": 30, "learning_rate": 3e-3},
 )
 
 

@@ -41,8 +41,8 @@ class Recipe:
     Attributes
     ----------
     first : tuple of Slice
-        What the first librarian labels before there is any model: three neighbouring cuts through one nucleus, as people do
-        who have not looked around yet. The other nucleus and every pole are unseen.
+        What the first librarian labels before there is any model: three neighbouring cuts through one nucleus, as
+        people do who have not looked around yet. The other nucleus and every pole are unseen.
     more : int
         Slices labelled in each later round, those that `suggest` names.
     rounds : int

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sidecrate.artifacts import KINDS, Artifact, Json, Person
+from sidecrate.digests import write_atomic
 from sidecrate.errors import Finding, InputError, ProjectError
 from sidecrate.provenance import crate, environment, preview, schemas
 from sidecrate.provenance.gaps import gaps
 from sidecrate.provenance.recorder import Recorder, observe, recording
 from sidecrate.provenance.records import FOLDER, PRIVATE, Ledger, Record, artifacts_below
-from sidecrate.store import check_name, open_version, version_numbers, write_atomic
+from sidecrate.store import check_name, open_version, version_numbers
 
 A = TypeVar("A", bound=Artifact)
 

@@ -26,11 +26,12 @@ from sidecrate.artifacts import (
     Prediction,
     Suggestion,
 )
+from sidecrate.digests import canonical_json, manifest_bytes, read_manifest
 from sidecrate.project import About, Funding, Member, Project, init
 from sidecrate.provenance import crate, preview
 from sidecrate.provenance.recorder import observe
 from sidecrate.provenance.records import Record, use_of
-from sidecrate.store import canonical_json, draft, manifest_bytes, open_version, read_manifest
+from sidecrate.store import draft, open_version
 
 from .html_page import Page, assert_sound
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publish.conftest import MemoryTree
+from sidecrate.digests import is_inside
 from sidecrate.publish import bag
 from sidecrate.publish.bag import check_bag, read_bag
 from sidecrate.publish.trees import FolderTree
-from sidecrate.store import is_inside
 
 PAYLOAD = {"data/a.txt": b"one", "data/b/c.txt": b"two"}
 

@@ -16,12 +16,12 @@ from ocfl import Object, StorageRoot
 
 from publish.conftest import codes, killed
 from sidecrate.artifacts import Person
+from sidecrate.digests import files_below
 from sidecrate.errors import InputError, RepositoryError
 from sidecrate.publish.deposit import deposit, differences, plan
 from sidecrate.publish.package import open_package
 from sidecrate.publish.repositories import base
 from sidecrate.publish.repositories.ocfl import OcflRepository
-from sidecrate.store import files_below
 
 JOSIAH = Person("Josiah Carberry", "0000-0002-1825-0097")
 

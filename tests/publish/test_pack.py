@@ -19,6 +19,7 @@ from rocrate.rocrate import ROCrate
 
 import little_project
 from publish.conftest import Made, codes, killed
+from sidecrate.digests import files_below
 from sidecrate.errors import InputError
 from sidecrate.provenance import schemas
 from sidecrate.publish.archive import FORMS
@@ -26,7 +27,6 @@ from sidecrate.publish.pack import write
 from sidecrate.publish.package import open_package, unpack
 from sidecrate.publish.plan import plan
 from sidecrate.science.references import refer
-from sidecrate.store import files_below
 
 
 def snapshot(folder):

@@ -11,9 +11,10 @@ from ome_zarr_models.v05.image import Image as OmeImage
 from ome_zarr_models.v05.image_label import ImageLabel
 
 from sidecrate.artifacts import Image, LabelSet, Prediction
+from sidecrate.digests import read_manifest
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
-from sidecrate.store import draft, read_manifest, verify
+from sidecrate.store import draft, verify
 
 VOXEL_NM = (30, 4, 4)
 

@@ -20,13 +20,14 @@ from hypothesis.extra import numpy as hnp
 from volumes import save_image
 
 from sidecrate.artifacts import LabelSet, Person
+from sidecrate.digests import sha256_file
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
 from sidecrate.science.label import boxes, label, labelled_blocks
 from sidecrate.science.label_io import export_slices, import_slices, read_sidecar
 from sidecrate.science.masks import Mask
 from sidecrate.science.merge import Conflict, conflicts, merge
-from sidecrate.store import sha256_file, verify, versions
+from sidecrate.store import verify, versions
 
 SHAPE = (4, 300, 270)  # 1 x 2 x 2 shards
 PORE = {2: "pore"}
@@ -267,7 +268,7 @@ import numpy as np
 from sidecrate.artifacts import Person
 from sidecrate.science.label import label
 from sidecrate.science.masks import Mask
-from sidecrate.store import open_version
+from sidecrate.store import (open_version)
 image, base = (open_version(Path(path)) for path in sys.argv[1:3])
 mask = Mask.slice(np.full((300, 270), 2, np.uint8), "z", 1)
 die = lambda done, total, unit: done == 2 and os.kill(os.getpid(), signal.SIGKILL)

@@ -14,10 +14,10 @@ import pytest
 import zarr
 from foreign_files import VOXEL_NM, VOXELS, ome_zarr_04, ome_zarr_05, plain_zarr
 
+from sidecrate.digests import read_manifest, sha256_file
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
 from sidecrate.science.references import refer
-from sidecrate.store import read_manifest, sha256_file
 
 
 def test_a_reference_reads_the_voxels_where_they_are(tmp_path):

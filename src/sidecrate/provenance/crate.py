@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 from sidecrate.artifacts import MANIFEST, Artifact, Image, LabelSet
+from sidecrate.digests import read_manifest
 from sidecrate.provenance import entities
 from sidecrate.provenance.entities import Entity, Graph, Reference, grant, organization, person, person_id, said
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import FOLDER, Record
-from sidecrate.store import read_manifest
 
 METADATA = "ro-crate-metadata.json"
 PREVIEW = "ro-crate-preview.html"

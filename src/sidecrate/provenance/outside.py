@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sidecrate.artifacts import MANIFEST, Artifact, Files
+from sidecrate.digests import files_below, read_manifest, sha256_file
 from sidecrate.errors import InputError, RecordError
-from sidecrate.store import draft, files_below, open_version, read_manifest, sha256_file, versions
+from sidecrate.store import draft, open_version, versions
 
 FILE = "File"  # kind of a plain file in a record
 

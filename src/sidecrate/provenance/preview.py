@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecrate.artifacts import KINDS, MANIFEST, Artifact
+from sidecrate.digests import read_manifest
 from sidecrate.provenance import checks, readable, results
 from sidecrate.provenance.checks import Extent
 from sidecrate.provenance.crate import record_path
@@ -28,7 +29,6 @@ from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.lineage_picture import NEWEST, NODE_HEIGHT, NODE_WIDTH, SOURCES, lay_out
 from sidecrate.provenance.pictures import Album
 from sidecrate.provenance.records import Record
-from sidecrate.store import read_manifest
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from sidecrate.artifacts import Artifact, Person
+from sidecrate.digests import files_below
 from sidecrate.errors import InputError, RecordError
 from sidecrate.provenance import environment, outside, swhid
 from sidecrate.provenance.plain import plain
 from sidecrate.provenance.records import Ledger, Record, now, use_of
-from sidecrate.store import files_below
 
 P = ParamSpec("P")
 R = TypeVar("R")

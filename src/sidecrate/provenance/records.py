@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from sidecrate.artifacts import KINDS, Artifact, Files
+from sidecrate.digests import canonical_json, write_atomic
 from sidecrate.errors import RecordError
 from sidecrate.provenance import schemas
-from sidecrate.store import canonical_json, open_version, try_lock, version_numbers, write_atomic
+from sidecrate.store import open_version, try_lock, version_numbers
 
 Record = dict[str, Any]
 

@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sidecrate.digests import decode_path, encode_path, is_inside
 from sidecrate.errors import Finding, InputError, Severity
 from sidecrate.publish.trees import Digests, Progress, Tree, digests, read_file
-from sidecrate.store import decode_path, encode_path, is_inside
 
 DECLARATION = "bagit.txt"
 INFO = "bag-info.txt"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sidecrate.artifacts import MANIFEST, Artifact
+from sidecrate.digests import canonical_json, read_manifest
 from sidecrate.errors import Finding, InputError
 from sidecrate.provenance import crate, preview
 from sidecrate.provenance.environment import SOFTWARE_URL, package_version
@@ -20,7 +21,6 @@ from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import Record
 from sidecrate.publish import bag
 from sidecrate.publish.leaks import Leaks, readable_part
-from sidecrate.store import canonical_json, read_manifest
 
 PROFILE_ID = "urn:sidecrate:bagit-profile:1"
 

@@ -22,8 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, TypeAlias, cast
 
+from sidecrate.digests import files_below, is_inside
 from sidecrate.errors import Finding, InputError, Severity
-from sidecrate.store import BLOCK, files_below, is_inside
+from sidecrate.store import BLOCK
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 Digests: TypeAlias = dict[str, dict[str, str]]

@@ -25,8 +25,9 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore, WrapperStore
 
 from sidecrate.artifacts import MANIFEST, Image, LabelSet, Prediction
+from sidecrate.digests import read_manifest
 from sidecrate.errors import InputError, MissingExtra
-from sidecrate.store import Draft, location, read_manifest
+from sidecrate.store import Draft, location
 
 CHUNK = 64
 SHARD = 256

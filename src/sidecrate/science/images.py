@@ -15,11 +15,12 @@ import zarr
 from numpy.typing import NDArray
 
 from sidecrate.artifacts import Image, Json
+from sidecrate.digests import canonical_json, files_below
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
 from sidecrate.science.foreign import Voxel
 from sidecrate.science.formats import Source, opened
-from sidecrate.store import canonical_json, draft, files_below
+from sidecrate.store import draft
 
 Box: TypeAlias = tuple[slice, slice, slice]
 

@@ -19,11 +19,12 @@ import zarr
 from numpy.typing import NDArray
 
 from sidecrate.artifacts import MANIFEST, Image, Json, LabelSet, Person
+from sidecrate.digests import read_manifest
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
 from sidecrate.science.masks import HIGHEST, Box, Mask, opened_mask
 from sidecrate.science.painting import Tally, paint
-from sidecrate.store import Draft, draft, read_manifest
+from sidecrate.store import Draft, draft
 
 BACKGROUND = {1: "background"}
 

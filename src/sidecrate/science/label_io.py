@@ -15,11 +15,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from sidecrate.artifacts import Image, Json, LabelSet
+from sidecrate.digests import canonical_json, write_atomic
 from sidecrate.errors import InputError
 from sidecrate.science.arrays import View, check_painted_on, open_array
 from sidecrate.science.label import class_names
 from sidecrate.science.masks import AXES, Axis, Mask, opened_mask
-from sidecrate.store import canonical_json, write_atomic
 
 SIDECAR = "slices.json"
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecrate.artifacts import MANIFEST, Json, LabelSet, Person
+from sidecrate.digests import canonical_json, read_manifest
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
 from sidecrate.science.label import class_names, create, finish, session_of, share, utc
 from sidecrate.science.masks import Box, Position
 from sidecrate.science.painting import bounds
-from sidecrate.store import canonical_json, draft, read_manifest
+from sidecrate.store import draft
 
 Numbers: TypeAlias = NDArray[np.uint8]
 

@@ -12,13 +12,14 @@ import numpy as np
 import zarr
 
 from sidecrate.artifacts import Image, Json, Model, Prediction
+from sidecrate.digests import canonical_json
 from sidecrate.errors import InputError
 from sidecrate.science import arrays, models
 from sidecrate.science.arrays import Progress, Region
 from sidecrate.science.devices import Engine
 from sidecrate.science.inference import Predictor
 from sidecrate.science.models import Trained
-from sidecrate.store import Draft, canonical_json, draft
+from sidecrate.store import Draft, draft
 
 
 def predict(

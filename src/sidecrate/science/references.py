@@ -14,12 +14,13 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from sidecrate.artifacts import PARTS, Image, Json
+from sidecrate.digests import files_below, manifest_bytes, sha256_file
 from sidecrate.errors import InputError
 from sidecrate.science import arrays, ome_zarr
 from sidecrate.science.foreign import ArrayLike, Voxel, readable
 from sidecrate.science.formats import Source
 from sidecrate.science.images import stored_type, voxel_size
-from sidecrate.store import draft, files_below, manifest_bytes, set_location, sha256_file, versions
+from sidecrate.store import draft, set_location, versions
 
 
 def refer(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sidecrate.artifacts import Artifact, Image, Json, LabelSet, Model
+from sidecrate.digests import canonical_json
 from sidecrate.errors import InputError
 from sidecrate.science import model_card, models
 from sidecrate.science.arrays import Progress
@@ -25,7 +26,7 @@ from sidecrate.science.sampling import Batch, Sampler
 from sidecrate.science.sources import Source
 from sidecrate.science.splits import seen_share
 from sidecrate.science.student import choose_weights, make_student
-from sidecrate.store import Draft, canonical_json, draft
+from sidecrate.store import Draft, draft
 
 _FROZEN_FROM = 0.6  # of the iterations; BatchNorm keeps its statistics from there on
 _CHECKS = 20  # points of the curve

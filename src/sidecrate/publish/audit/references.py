@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sidecrate.artifacts import PARTS, Artifact, Image
+from sidecrate.digests import read_manifest
 from sidecrate.errors import Finding, InputError, RecordError
 from sidecrate.provenance.records import artifacts_below
 from sidecrate.publish.trees import FolderTree, Progress, digests
-from sidecrate.store import location, read_manifest
+from sidecrate.store import location
 
 _ADVICE = "bring the data back as they were, or `sidecrate add --reference` the new state as a new version"
 

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from sidecrate.artifacts import KINDS, MANIFEST, META, _Volume
+from sidecrate.digests import decode_path
 from sidecrate.errors import Finding
 from sidecrate.provenance import schemas
 from sidecrate.provenance.crate import CONFIG, METADATA, PREVIEW
 from sidecrate.publish.audit.subject import RECORD, RESTORE, Subject, Version
-from sidecrate.store import decode_path
 
 
 def check_versions(subject: Subject) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecrate.artifacts import KINDS, MANIFEST, Person
+from sidecrate.digests import canonical_json
 from sidecrate.errors import RepositoryError
 from sidecrate.publish.archive import CheckedReader, sealed
 from sidecrate.publish.bag import PAYLOAD
@@ -39,7 +40,7 @@ from sidecrate.publish.repositories.ocfl_object import (
     write_inventory,
 )
 from sidecrate.publish.trees import Progress, digests
-from sidecrate.store import BLOCK, canonical_json, try_lock
+from sidecrate.store import BLOCK, try_lock
 
 ROOT_DECLARATION = "0=ocfl_1.1"
 _LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"

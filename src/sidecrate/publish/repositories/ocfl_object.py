@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from sidecrate.artifacts import Person
+from sidecrate.digests import canonical_json
 from sidecrate.errors import Finding, RepositoryError
 from sidecrate.provenance.records import now
-from sidecrate.store import canonical_json
 
 OBJECT_DECLARATION = "0=ocfl_object_1.1"
 INVENTORY = "inventory.json"

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecrate import digests, store
+from sidecrate import store
 from sidecrate.artifacts import Files, Image
+from sidecrate.digests import files_below, manifest_bytes, read_manifest, sha256_file, write_atomic
 from sidecrate.errors import InputError, RecordError
 
 # every name a file can have, but for the backslash, which BagIt and Windows readers take for a folder
@@ -46,8 +47,8 @@ def version(tmp_path):
 def test_a_manifest_gives_back_every_name_however_odd(digests):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest-sha256.txt"
-        path.write_bytes(digests.manifest_bytes(digests))
-        assert digests.read_manifest(path) == digests
+        path.write_bytes(manifest_bytes(digests))
+        assert read_manifest(path) == digests
 
 
 @given(files=st.dictionaries(NAMES, st.binary(max_size=20), min_size=1, max_size=4), order=st.randoms())
@@ -188,7 +189,8 @@ def test_sharing_copies_where_links_do_not_work(version, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sidecrate import digests, store
+from sidecrate import store
+from sidecrate.digests import files_below, manifest_bytes, read_manifest, sha256_file, write_atomic
 from sidecrate.artifacts import Files
 with store.draft(Files, Path(sys.argv[1]), key=sys.argv[2] or None) as draft:
     draft.write("whole", b"whole")
@@ -210,7 +212,7 @@ def test_a_killed_draft_goes_on_with_its_whole_files_only(tmp_path):
     killed_while_writing(tmp_path / "x", "key")
     with store.draft(Files, tmp_path / "x", key="key") as draft:
         assert set(draft.digests) == {"whole"}
-        assert list(digests.files_below(draft.path)) == ["whole"]
+        assert list(files_below(draft.path)) == ["whole"]
         again = draft.finish({})
     assert again.digest == make(tmp_path / "y", {"whole": b"whole"}).digest
 
@@ -220,7 +222,7 @@ def test_a_ledger_line_cut_short_is_not_believed(tmp_path):
     ledger = tmp_path / "x/.drafts/resume-key/ledger"
     ledger.write_bytes(ledger.read_bytes() + b"0" * 64 + b"  whole")
     with store.draft(Files, tmp_path / "x", key="key") as draft:
-        assert draft.digests["whole"] == digests.sha256_file(draft.path / "whole")
+        assert draft.digests["whole"] == sha256_file(draft.path / "whole")
 
 
 def test_a_killed_draft_without_a_key_is_swept_when_it_is_old(tmp_path):
@@ -245,9 +247,9 @@ def test_one_draft_cannot_be_written_by_two(tmp_path):
 
 def test_write_atomic_keeps_the_old_bytes_when_it_fails(tmp_path):
     target = tmp_path / "file"
-    digests.write_atomic(target, b"old")
+    write_atomic(target, b"old")
     with pytest.raises(TypeError):
-        digests.write_atomic(target, "not bytes")
+        write_atomic(target, "not bytes")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 

@@ -190,7 +190,6 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sidecrate import store
-from sidecrate.digests import files_below, manifest_bytes, read_manifest, sha256_file, write_atomic
 from sidecrate.artifacts import Files
 with store.draft(Files, Path(sys.argv[1]), key=sys.argv[2] or None) as draft:
     draft.write("whole", b"whole")

@@ -33,12 +33,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run ``make demo``'s command with tokens in the environment; the folder it wrote."""
+    """Run the demo with tokens in the environment; the folder it wrote. One thread: the same bytes every time."""
     out = tmp_path_factory.mktemp("demo") / "out"
     done = subprocess.run(
-        [sys.executable, "-m", "examples.demo", "--out", out],
+        [sys.executable, "-m", "examples.demo", "--no-control", "--out", out],
         cwd=REPOSITORY,
-        env=os.environ | PLANTED,
+        env=os.environ | PLANTED | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

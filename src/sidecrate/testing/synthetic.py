@@ -262,7 +262,7 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     """Return the image: blur, uneven contrast and brightness, jitter of slices and lines, shot noise."""
     shape = grey.shape
     image = ndimage.gaussian_filter(grey, 0.6)
-    fading = np.linspace(1.3, 0.35, shape[2])  # along x, so that one nucleus is paler than the other
+    fading = np.linspace(1.25, 0.5, shape[2])  # along x, so that one nucleus is paler than the other
     image = 145 + (image - 145) * (fading + 0.08 * _noise(rng, shape, 40)).clip(0.5)
     image += 6 * _noise(rng, shape, 48)
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))

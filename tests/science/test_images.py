@@ -179,7 +179,10 @@ def refused(path, match, **options):
     assert versions(path.parent / "images/cell") == []
 
 
-@pytest.mark.parametrize(("write", "name", "dataset"), [*STATED[:4], *UNSTATED[:2], *UNSTATED[3:7]])
+SINGLE_FILES = [*STATED[:4], *(row for row in UNSTATED[:8] if row[0] is not slices)]
+
+
+@pytest.mark.parametrize(("write", "name", "dataset"), SINGLE_FILES)
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
 def test_a_file_cut_short_is_an_error(tmp_path, write, name, dataset, kept):
     write(tmp_path / name, VOXELS)
@@ -317,7 +320,7 @@ def test_complex_values_are_refused(tmp_path):
 @pytest.mark.parametrize("voxel_nm", [(0, 4, 4), (-1, 4, 4), (np.nan, 4, 4), (np.inf, 4, 4)])
 def test_a_voxel_size_is_three_positive_lengths(tmp_path, voxel_nm):
     np.save(tmp_path / "a.npy", VOXELS)
-    refused(tmp_path / "a.npy", "not three positive lengths", voxel_nm=voxel_nm)
+    refused(tmp_path / "a.npy", "not three lengths in nm", voxel_nm=voxel_nm)
 
 
 def test_axes_in_another_order_are_refused(tmp_path):

@@ -41,8 +41,8 @@ class Recipe:
     Attributes
     ----------
     first : tuple of Slice
-        What the first librarian labels before there is any model: three neighbouring cuts through one nucleus, as
-        people do who have not looked around yet. The other nucleus and every pole are unseen.
+        What the first librarian labels before there is any model: three cuts through one nucleus, as people do who
+        have not looked around yet. The other nucleus and every pole are unseen.
     more : int
         Slices labelled in each later round, those that `suggest` names.
     rounds : int
@@ -54,24 +54,24 @@ class Recipe:
         Least probability of a predicted voxel, of 255. Pores weigh more than the rest in the training, so that an even
         chance is told as more than one half.
     min_voxels : int
-        Smaller objects are no pores: 30 voxels are a sphere of 62 nm.
+        Smaller objects are no pores: 80 voxels are half of the smallest one, 104 nm wide in an envelope of 80 nm.
     """
 
-    first: tuple[Slice, ...] = (("x", 52), ("x", 56), ("x", 60))
+    first: tuple[Slice, ...] = (("x", 40), ("x", 54), ("x", 68))
     more: int = 2
     rounds: int = 3
     net: dict[str, Any] = field(
         default_factory=lambda: {
             "widths": (16, 32),
-            "batch": 4,
+            "batch": 2,
             "patch_voxels": 64_800,
             "class_weights": {"background": 1.0, "pore": 3.0, "nucleus": 1.0},
         }
     )
-    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 500, "learning_rate": 6e-3})
-    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 250, "learning_rate": 4e-3})
+    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 800, "learning_rate": 3e-3})
+    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 500, "learning_rate": 2e-3})
     threshold: int = 160
-    min_voxels: int = 30
+    min_voxels: int = 80
 
 
 @dataclass(frozen=True)

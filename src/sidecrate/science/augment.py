@@ -77,7 +77,7 @@ def intensity(patch: Grey, rng: Generator) -> Grey:
 
     Structures may differ by half a standard deviation only, so changes stay well below that.
     """
-    gain, offset, gamma = np.exp(rng.normal(0, 0.05)), rng.normal(0, 0.05), rng.normal(0, 0.02)
+    gain, offset, gamma = np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.1), rng.normal(0, 0.03)
     noise = rng.standard_normal(patch.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.1))
     curved = patch + np.float32(gamma) * (patch * patch - 1)  # a gamma curve to second order, mean and sd kept
     return np.asarray(curved * np.float32(gain) + np.float32(offset) + noise, np.float32)

@@ -20,7 +20,8 @@ from sidecrate.science.devices import Engine
 from sidecrate.science.sampling import Batch
 from sidecrate.science.unet import UNet
 
-_WARM_UP = 20  # iterations in which the learning rate rises to its full value
+_WARM_UP = 50  # iterations in which the learning rate rises to its full value
+_STEEPEST = 1.0  # norm of the gradient, at most: one odd patch of a thin label must not undo what was learnt
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def _step(
         raise InputError(f"iteration {iteration}: the loss is {value}; use a lower learning rate")
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(net.parameters(), _STEEPEST)
     optimiser.step()
     return value
 

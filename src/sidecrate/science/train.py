@@ -56,7 +56,7 @@ def train(
     hold_out: float = 0.0,
     seed: int = 0,
     iterations: int = 600,
-    learning_rate: float = 4e-3,
+    learning_rate: float = 3e-3,
     widths: Sequence[int] = (),
     batch: int = 2,
     patch_voxels: int = 400_000,

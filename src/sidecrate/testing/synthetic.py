@@ -30,12 +30,25 @@ BACKGROUND, PORE, NUCLEUS = 1, 2, 3
 
 ENVELOPE_NM = 80.0
 OUTER_SHEET_NM, INNER_SHEET_NM, SHEET_SIGMA_NM = -12.0, -68.0, 10.0
-PORE_RADIUS_NM = (40.0, 58.0)
-PORE_SPACING_NM = 150.0
+PORE_RADIUS_NM = (52.0, 64.0)
+BUD_RADIUS_NM = (40.0, 52.0)
+PORE_SPACING_NM = 180.0
 EDGE_NM = 96.0  # least distance of a nucleus from the volume's faces, and half the gap between nuclei
 
-CYTOPLASM, NUCLEOPLASM, MEMBRANE, LUMEN, PLUG = 160.0, 182.0, 58.0, 194.0, 112.0
-OBJECTS_PER_UM2 = {"vesicle": 14.0, "bud": 3.0}
+CYTOPLASM, NUCLEOPLASM, CHROMATIN, MEMBRANE, LUMEN = 154.0, 182.0, 128.0, 50.0, 196.0
+VESICLES_PER_UM2 = 14.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How the pores of one nucleus look: grey level of their plugs, and buds that are taken for pores."""
+
+    plug: float
+    buds_per_um2: float
+
+
+# Whoever has seen the first nucleus only misses the dark plugs of the second and takes its buds for pores.
+LOOKS = (_Look(plug=150.0, buds_per_um2=0.0), _Look(plug=96.0, buds_per_um2=3.0))
 
 
 @dataclass(frozen=True)
@@ -186,21 +199,21 @@ def _draw(rng: np.random.Generator, bodies: list[Ellipsoid], pores: list[list[_S
     for body in bodies:
         for vesicle in _vesicles(rng, body):
             _draw_vesicle(grey, vesicle)
-    buds = [spot for body in bodies for spot in _buds(rng, body)]
-    _draw_envelope(rng, grey, distance, [spot for spots in pores for spot in spots], buds)
+    buds = [spot for body, look in zip(bodies, LOOKS, strict=True) for spot in _buds(rng, body, look)]
+    _draw_envelope(rng, grey, distance, pores, buds)
     return grey
 
 
 def _cytoplasm(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    ribosomes = ndimage.gaussian_filter((rng.random(shape) < 0.04).astype(np.float32), 0.8)
+    ribosomes = ndimage.gaussian_filter((rng.random(shape) < 0.05).astype(np.float32), 0.8)
     return np.asarray(CYTOPLASM + 5 * _noise(rng, shape, 6) - 350 * ribosomes)
 
 
 def _nucleoplasm(rng: np.random.Generator, distance: Floats) -> Floats:
     """Return pale, fine-grained grey with dark chromatin, most of it lining the envelope."""
-    lining = np.exp((distance + ENVELOPE_NM) / 90.0).clip(0, 1)
-    chromatin = 1 / (1 + np.exp(-6 * (_noise(rng, distance.shape, 6) + 0.9 * lining - 1.2)))
-    return np.asarray(NUCLEOPLASM + 4 * _noise(rng, distance.shape, 3) - 42 * chromatin)
+    lining = np.exp((distance + ENVELOPE_NM) / 60.0).clip(0, 1)
+    chromatin = 1 / (1 + np.exp(-6 * (_noise(rng, distance.shape, 4) + 0.9 * lining - 1.2)))
+    return np.asarray(NUCLEOPLASM + 4 * _noise(rng, distance.shape, 3) - (NUCLEOPLASM - CHROMATIN) * chromatin)
 
 
 def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floats) -> None:
@@ -217,7 +230,7 @@ def _draw_membrane_sheets(rng: np.random.Generator, grey: Floats, distance: Floa
 
 def _vesicles(rng: np.random.Generator, body: Ellipsoid) -> Iterator[_Spot]:
     """Yield dark-rimmed spheres, most of them touching the envelope from outside."""
-    for _ in range(round(OBJECTS_PER_UM2["vesicle"] * body.area_um2)):
+    for _ in range(round(VESICLES_PER_UM2 * body.area_um2)):
         point, normal = body.random_surface_point(rng)
         radius = rng.uniform(36, 76)
         gap = 0.0 if rng.random() < 0.7 else rng.uniform(30, 250)
@@ -231,22 +244,24 @@ def _draw_vesicle(grey: Floats, vesicle: _Spot) -> None:
     _blend(grey[box], _peak(depth, -8.0, SHEET_SIGMA_NM), MEMBRANE + 8)
 
 
-def _buds(rng: np.random.Generator, body: Ellipsoid) -> Iterator[_Spot]:
-    for _ in range(round(OBJECTS_PER_UM2["bud"] * body.area_um2)):
-        yield _Spot(*body.random_surface_point(rng), rng.uniform(*PORE_RADIUS_NM))
+def _buds(rng: np.random.Generator, body: Ellipsoid, look: _Look) -> Iterator[_Spot]:
+    for _ in range(round(look.buds_per_um2 * body.area_um2)):
+        yield _Spot(*body.random_surface_point(rng), rng.uniform(*BUD_RADIUS_NM))
 
 
 def _draw_envelope(
-    rng: np.random.Generator, grey: Floats, distance: Floats, pores: list[_Spot], buds: list[_Spot]
+    rng: np.random.Generator, grey: Floats, distance: Floats, pores: list[list[_Spot]], buds: list[_Spot]
 ) -> None:
-    through = _gaps(pores, grey.shape)
+    gaps = [_gaps(spots, grey.shape) for spots in pores]
+    through = np.maximum(*gaps)
     outer_only = _gaps(buds, grey.shape)
     whole = 1 - through
     _blend(grey, whole * _peak(distance, (OUTER_SHEET_NM + INNER_SHEET_NM) / 2, 18), LUMEN)
     _blend(grey, whole * (1 - outer_only) * _peak(distance, OUTER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
     _blend(grey, whole * _peak(distance, INNER_SHEET_NM, SHEET_SIGMA_NM), MEMBRANE)
-    plug = (0.6 + 0.15 * _noise(rng, grey.shape, 8)).clip(0, 1)
-    _blend(grey, plug * through * _peak(distance, -ENVELOPE_NM / 2, 24), PLUG)
+    filled = (0.7 + 0.15 * _noise(rng, grey.shape, 8)).clip(0, 1) * _peak(distance, -ENVELOPE_NM / 2, 24)
+    for gap, look in zip(gaps, LOOKS, strict=True):
+        _blend(grey, filled * gap, look.plug)
 
 
 def _gaps(spots: list[_Spot], shape: tuple[int, ...]) -> Floats:
@@ -262,11 +277,11 @@ def _photograph(rng: np.random.Generator, grey: Floats) -> npt.NDArray[np.uint8]
     """Return the image: blur, uneven contrast and brightness, jitter of slices and lines, shot noise."""
     shape = grey.shape
     image = ndimage.gaussian_filter(grey, 0.6)
-    fading = np.linspace(1.25, 0.5, shape[2])  # along x, so that one nucleus is paler than the other
+    fading = np.linspace(1.15, 0.8, shape[2])  # along x, so that one nucleus is paler than the other
     image = 145 + (image - 145) * (fading + 0.08 * _noise(rng, shape, 40)).clip(0.5)
     image += 6 * _noise(rng, shape, 48)
     image += 3.0 * rng.normal(size=(shape[0], 1, 1)) + 1.5 * rng.normal(size=(*shape[:2], 1))
-    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.7
+    image += rng.normal(size=shape) * np.sqrt(image.clip(1)) * 0.5
     return np.asarray(np.rint(image).clip(0, 255), np.uint8)
 
 

@@ -125,6 +125,15 @@ class Image(_Volume):
     folder = "images"
     array = "image.ome.zarr"
 
+    @property
+    def source(self) -> Json | None:
+        """Return the file or folder it was copied from (kind, name, bytes, digest), None when that is not known."""
+        said = self.meta.get("source", {})
+        if "sha256" not in said:
+            return None
+        kind = "Folder" if "files" in said else "File"
+        return {"kind": kind, "name": said["name"], "bytes": said["bytes"], "digest": f"sha256:{said['sha256']}"}
+
 
 class LabelSet(_Volume):
     """Painted voxels of one image: 0 unlabelled, 1 background, 2… classes; sparse, missing = 0."""

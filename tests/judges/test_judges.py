@@ -16,6 +16,7 @@ import judges
 from judges import CONTEXTS, Profile, cffconvert_validate, roc_validator, runcrate_report
 from sidecrate.project import About, Project, crate_bytes, init
 from sidecrate.provenance import crate, entities
+from sidecrate.publish.pack import pack
 
 
 def graph_of(folder: Path) -> dict[str, dict[str, Any]]:
@@ -96,6 +97,15 @@ def test_the_citation_validator_tells_good_from_bad(tmp_path: Path) -> None:
     citation.write_text(text.replace("title:", "titel:"))
     with pytest.raises(AssertionError, match="titel"):
         cffconvert_validate(citation)
+
+
+def test_a_package_is_judged_well_with_its_papers(one_of_everything: Project, tmp_path: Path) -> None:
+    project = one_of_everything
+    known = {"project": project.config, "records": project.records(), "artifacts": project.artifacts()}
+    data = pack(project.root, tmp_path / "bag", **known).path / "data"
+    assert "valid" in cffconvert_validate(data / "CITATION.cff").lower()
+    for profile in ("ro-crate-1.1", "process-run-crate-0.5"):
+        assert roc_validator(data, profile, "RECOMMENDED") == []
 
 
 def test_without_the_judges_nothing_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

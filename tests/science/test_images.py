@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import signal
 import subprocess
 import sys
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
@@ -28,8 +30,10 @@ from foreign_files import (
     slices,
 )
 
+from sidecrate.digests import sha256_file
 from sidecrate.errors import InputError, MissingExtra
 from sidecrate.science import arrays, images
+from sidecrate.science.fingerprint import _take
 from sidecrate.science.images import add
 from sidecrate.store import verify, versions
 
@@ -94,8 +98,35 @@ def test_an_image_says_what_it_is_and_where_from(tmp_path):
         "shape": [12, 40, 50],
         "voxel_nm": [25, 4, 4],
         "dtype": "uint8",
-        "source": {"name": "a.tif", "format": "TIFF", "dataset": None, "voxel_nm": [30, 4, 4], "rescale": None},
+        "source": {
+            "name": "a.tif",
+            "format": "TIFF",
+            "dataset": None,
+            "voxel_nm": [30, 4, 4],
+            "rescale": None,
+            "bytes": (tmp_path / "a.tif").stat().st_size,
+            "sha256": sha256_file(tmp_path / "a.tif"),
+        },
     }
+
+
+def test_a_folder_of_slices_is_known_by_its_manifest(tmp_path):
+    slices(tmp_path / "stack", VOXELS)
+    image = add(tmp_path / "stack", tmp_path / "images/cell", voxel_nm=VOXEL_NM)
+    files = sorted((tmp_path / "stack").iterdir())
+    listed = "".join(f"{sha256_file(file)}  {file.name}\n" for file in files)
+    assert image.source == {
+        "kind": "Folder",
+        "name": "stack",
+        "bytes": sum(file.stat().st_size for file in files),
+        "digest": f"sha256:{hashlib.sha256(listed.encode()).hexdigest()}",
+    }
+
+
+def test_a_source_that_cannot_be_read_to_its_end_is_not_identified(tmp_path):
+    slices(tmp_path / "stack", VOXELS)
+    (tmp_path / "stack/gone.txt").symlink_to(tmp_path / "nowhere")
+    assert _take(tmp_path / "stack", Event()) == {}
 
 
 def test_the_coarsest_level_is_small_and_progress_counts_shards(tmp_path, large):

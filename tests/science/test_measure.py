@@ -90,8 +90,9 @@ def test_small_bodies_and_bodies_without_host_voxels_are_no_hosts():
     host[2:10, 2:10, 2:10] = True
     host[5, 15, 5] = True  # 1 of 512
     objects[2:10, 20:28, 2:10] = True
-    ids, hosts = find_hosts(HostMasks(blocked(host), blocked(host | objects)), min_fraction=0.01)
+    ids, hosts, left_out = find_hosts(HostMasks(blocked(host), blocked(host | objects)), min_fraction=0.01)
     assert hosts.voxels.tolist() == [512]
+    assert (left_out.bodies, left_out.largest_fraction) == (1, 1 / 512)  # what holds no host voxel is none at all
     assert set(np.unique(ids.read(next(ids.boxes())))) == {0, 1}
 
 
@@ -136,13 +137,34 @@ def test_measure_writes_tables_with_units_and_raw_counts(tmp_path):
     assert float(objects[0]["diameter_nm"]) == pytest.approx(2 * 3 * 8, rel=0.03)
 
     summary = read_json(made, "measurements.json")
-    assert summary["totals"] == {"hosts": 1, "objects": 3, "objects_inside": 2, "orphans": 1}
+    assert summary["totals"] == {
+        "hosts": 1,
+        "bodies_left_out": 0,
+        "objects": 3,
+        "objects_inside": 2,
+        "orphans": 1,
+    }
     assert sum(summary["hosts"][0]["configurations"]) > 0
     assert sum(summary["hosts"][0]["size_histogram"]) == 2
     assert {"objects_sd", "surface_um2"} <= {column["name"] for column in summary["columns"]["hosts"]}
     assert summary["source"] == made.meta["source"] == labels.link()
     assert summary["warnings"][0]["code"] == "plausibility.objects"
     assert (made.path / "plots" / "density.svg").read_text().count("<svg") == 1
+
+
+def test_crumbs_of_the_host_class_are_no_hosts_and_said_so(tmp_path):
+    classes = np.ones((30, 40, 60), np.uint8)
+    classes[ball(classes.shape, (15, 20, 18), 12)] = 3
+    classes[ball(classes.shape, (15, 20, 46), 5)] = 3  # 0.07 of the large one: a smaller nucleus
+    classes[ball(classes.shape, (26, 5, 50), 3)] = 3  # 0.02: a crumb
+    classes[28:, 5:8, 50:53] = 2  # on it
+    labels = save_labels(tmp_path, classes, ["pore", "nucleus"])
+    made = measure(labels, tmp_path / "m", objects="pore", hosts="nucleus", search_nm=40)
+    totals, (warning, *_) = made.meta["totals"], made.meta["warnings"]
+    assert (totals["hosts"], totals["bodies_left_out"], totals["orphans"]) == (2, 1, 1)
+    assert (warning["code"], warning["value"]) == ("hosts.left_out", 1)
+    every = measure(labels, tmp_path / "m", objects="pore", hosts="nucleus", search_nm=40, host_min_fraction=0)
+    assert every.meta["totals"]["hosts"] == 3 and every.meta["totals"]["bodies_left_out"] == 0
 
 
 def test_the_same_prediction_gives_the_same_bytes(tmp_path):
@@ -206,6 +228,7 @@ def test_an_empty_prediction_is_measured_as_nothing(tmp_path):
     made = measure(prediction, tmp_path / "m", objects="pore", hosts="nucleus")
     assert read_json(made, "measurements.json")["totals"] == {
         "hosts": 0,
+        "bodies_left_out": 0,
         "objects": 0,
         "objects_inside": 0,
         "orphans": 0,
@@ -221,6 +244,7 @@ def test_an_empty_prediction_is_measured_as_nothing(tmp_path):
         ({"objects": "pore", "connectivity": 8}, "give 6, 18 or 26"),
         ({"objects": "pore", "min_voxels": 0}, "min_voxels"),
         ({"objects": "pore", "height_nm": -1}, "height_nm"),
+        ({"objects": "pore", "host_min_fraction": 5}, "host_min_fraction"),
     ],
 )
 def test_unusable_options_are_refused_and_leave_nothing(tmp_path, options, message):

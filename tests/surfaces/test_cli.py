@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -86,6 +87,17 @@ def test_the_loop_from_image_to_citation(run: Cli, project: Path, source: Path, 
     assert "Another Person" in ok("cite", "labels/truth")
     assert json.loads(ok("cite", "labels/pores", "--format", "datacite"))["version"] == "2"
     assert "Josiah Carberry" in ok("log")
+
+
+def test_which_file_an_image_came_from_is_answered(run: Cli, with_image: Path, source: Path) -> None:
+    digest = f"sha256:{hashlib.sha256((source / 'cell.npy').read_bytes()).hexdigest()}"
+    why = json.loads(run("-C", with_image, "why", "cell", "--json")[1])
+    assert [(node["ref"], node["digest"]) for node in why["from"]] == [("cell.npy", digest)]
+    graph = json.loads((with_image / "ro-crate-metadata.json").read_text())["@graph"]
+    (entity,) = (one for one in graph if one.get("name") == "cell.npy")
+    assert entity["identifier"] == digest
+    (action,) = (one for one in graph if one.get("name") == "add (completed)")
+    assert {"@id": entity["@id"]} in action["object"]
 
 
 def test_painting_goes_out_and_comes_back(run: Cli, project: Path, source: Path, tmp_path: Path) -> None:

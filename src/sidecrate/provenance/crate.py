@@ -50,6 +50,7 @@ def build(
     artifacts: Sequence[Artifact],
     *,
     version: str = "1.1",
+    beside: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON-LD document ``ro-crate-metadata.json``.
 
@@ -63,13 +64,17 @@ def build(
         The versions that are in the crate; others are named, not contained.
     version : {"1.1", "1.3"}
         RO-Crate version.
+    beside : mapping of str to str, optional
+        Path → name of more files in the root.
     """
     graph = Graph(version)
     lineage = Lineage(records)
     here = {artifact.place: artifact.digest for artifact in artifacts}
     for entry in project.get("people", []):  # first, so that a person met again as an agent has the affiliation
         person(graph, entry)
-    parts = [entities.file(graph, CONFIG, "Project description")]
+    parts = [
+        entities.file(graph, path, name) for path, name in {CONFIG: "Project description", **(beside or {})}.items()
+    ]
     parts += _kinds(graph, artifacts, lineage, here)
     actions = [_action(graph, record, here) for record in records]
     if records:
@@ -214,9 +219,13 @@ def describe(artifact: Artifact) -> str:
     if isinstance(artifact, Image) and "reference" in meta:
         words.append("kept elsewhere, described here")
     if isinstance(artifact, LabelSet):
-        words.append(f"classes {', '.join(artifact.classes.values())}, {len(artifact.sessions)} labelling sessions")
+        words.append(f"classes {', '.join(artifact.classes.values())}, {_sessions(len(artifact.sessions))}")
     what = _KINDS[artifact.kind][1]
     return f"Version {artifact.version} of the {what} {artifact.name}: {'; '.join(words) or 'see its files'}."
+
+
+def _sessions(count: int) -> str:
+    return f"{count} labelling session{'s' * (count != 1)}"
 
 
 def _records(graph: Graph, records: Sequence[Record], actions: Sequence[Reference]) -> Reference:
@@ -271,12 +280,13 @@ def _used(graph: Graph, use: Mapping[str, Any], here: Mapping[str, str]) -> Refe
     """Return the entity of an input or output; what is not in this crate is described by name and digest."""
     if place := _place(use, here):
         return {"@id": f"{place}/"}
+    size = f" of {use['bytes']} bytes" if "bytes" in use else ""
     return graph.add(
         {
             "@id": f"#{use['digest'].replace(':', '-')}",
             "@type": "CreativeWork",
             "name": use.get("ref") or use["name"],
-            "description": f"{use['kind']}, not contained in this crate",
+            "description": f"{use['kind']}{size}, not contained in this crate",
             "identifier": use["digest"],
         }
     )

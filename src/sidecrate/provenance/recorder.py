@@ -30,7 +30,7 @@ from sidecrate.digests import files_below
 from sidecrate.errors import InputError, RecordError
 from sidecrate.provenance import environment, outside, swhid
 from sidecrate.provenance.plain import plain
-from sidecrate.provenance.records import Ledger, Record, now, use_of
+from sidecrate.provenance.records import Ledger, Record, now, sources_of, use_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,13 +135,17 @@ class Run:
             self._inputs.append(use)
 
     def output(self, thing: Artifact | Path | str, role: str = "result") -> None:
-        """Say that the run made a version, or a plain file, which is kept as one; an unchanged input is no output."""
+        """Say that the run made a version, or a plain file, which is kept as one; an unchanged input is no output.
+
+        The file that a version says it was copied from is an input.
+        """
         with self._timed():
             if not isinstance(thing, Artifact) and self._has_read(Path(thing)):
                 return
             made = thing if isinstance(thing, Artifact) else outside.keep(Path(thing), self._recorder.root)
             if made.place not in {known.get("place") for known in self._inputs + self._outputs}:
                 self._outputs.append(use_of(made, role))
+                self._inputs += sources_of(made)
 
     def _has_read(self, path: Path) -> bool:
         """Return whether a file is, byte by byte, one that went in."""

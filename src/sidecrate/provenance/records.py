@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sidecrate.artifacts import KINDS, Artifact, Files
+from sidecrate.artifacts import KINDS, Artifact, Files, Image
 from sidecrate.digests import canonical_json, write_atomic
 from sidecrate.errors import RecordError
 from sidecrate.provenance import schemas
@@ -49,6 +49,12 @@ def use_of(artifact: Artifact, role: str) -> dict[str, Any]:
         "place": artifact.place,
         "digest": artifact.digest,
     }
+
+
+def sources_of(artifact: Artifact) -> list[dict[str, Any]]:
+    """Return how the record of the run that made an artifact names the file it was copied from, if it was."""
+    source = artifact.source if isinstance(artifact, Image) else None
+    return [{"role": "source", **source}] if source else []
 
 
 class Ledger:
@@ -161,7 +167,8 @@ class Ledger:
             return []
         orphans = [artifact for artifact in self._unrecorded(records) if self._made_by(started, artifact)]
         outputs = [use_of(artifact, "result") for artifact in orphans]
-        return [self.append({**_cut_short(started), "outputs": outputs})]
+        inputs = started["inputs"] + [source for artifact in orphans for source in sources_of(artifact)]
+        return [self.append({**_cut_short(started), "inputs": inputs, "outputs": outputs})]
 
     def _made_by(self, started: Record, artifact: Artifact) -> bool:
         """Return whether a run was to write there; a run of somebody else's program keeps its files as `Files`."""

@@ -122,7 +122,8 @@ def _csl_name(name: Name) -> Json:
 def cff(cited: Citation) -> str:
     """Return ``CITATION.cff`` 1.2.0; it has no roles, so the annotators are named in the abstract."""
     annotators = ", ".join(name.name for name in cited.annotators)
-    identifiers = [{"type": "other", "value": cited.digest, "description": "sha256 of the manifest of this version"}]
+    what = "identifier of the project" if cited.digest.startswith("urn:") else "sha256 of the manifest of this version"
+    identifiers = [{"type": "other", "value": cited.digest, "description": what}]
     if cited.doi:
         identifiers.insert(0, {"type": "doi", "value": cited.doi, "description": "DOI of the deposit"})
     document = {
@@ -130,7 +131,7 @@ def cff(cited: Citation) -> str:
         "message": "If you use these data, please cite them as below.",
         "type": "dataset",
         "title": cited.title,
-        "abstract": cited.description + (f" Labels painted by {annotators}." if annotators else ""),
+        "abstract": f"{cited.description} {f'Labels painted by {annotators}.' if annotators else ''}".strip(),
         "authors": [_cff_name(name) for name in cited.authors] or [{"name": "Authors not stated"}],
         "version": cited.version,
         "date-released": cited.date,

@@ -155,6 +155,30 @@ def citation(
     )
 
 
+def whole(project: Mapping[str, Any], records: Sequence[Record], artifacts: Sequence[Artifact]) -> Citation:
+    """Return the citation of a project with the given versions, all together; its `digest` is its identifier."""
+    about = project["project"]
+    facts = {"license": about.get("license"), "doi": None, "publisher": None, "url": None}
+    date = records[-1]["ended"][:10] if records else about["created"]
+    authors = tuple(_names(entry for entry in project.get("people", []) if is_author(entry)))
+    return Citation(
+        ref="",
+        kind="Project",
+        title=about["title"],
+        description=about.get("description", ""),
+        version="",
+        digest=about["identifier"],
+        date=date,
+        authors=authors,
+        contributors=tuple(_roles(project, [found for found in artifacts if isinstance(found, LabelSet)])),
+        keywords=tuple(about.get("keywords", ())),
+        funding=tuple(project.get("funding", ())),
+        relations=(),
+        missing=tuple(_missing({**facts, "date": date}, authors)),
+        **facts,
+    )
+
+
 def _receipt(artifact: Artifact, receipts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the newest receipt of a deposit that holds a version, empty when there is none."""
     found = [receipt for receipt in receipts if receipt["contents"].get(artifact.place) == artifact.digest]
@@ -171,7 +195,11 @@ def _contributors(
 ) -> Iterator[tuple[Name, str]]:
     """Yield annotators of the labels behind a version, then curators and contacts of the project, each once a role."""
     behind = {artifact.digest, *lineage.ancestors(artifact.digest)}
-    sets = [found for found in artifacts if isinstance(found, LabelSet) and found.digest in behind]
+    yield from _roles(project, [a for a in artifacts if isinstance(a, LabelSet) and a.digest in behind])
+
+
+def _roles(project: Mapping[str, Any], sets: Sequence[LabelSet]) -> Iterator[tuple[Name, str]]:
+    """Yield annotators of label sets, then curators and contacts of the project, each once a role."""
     members = {(entry["name"], entry.get("orcid")): entry for entry in project.get("people", [])}
     said = [session["who"] for labels in sets for session in labels.sessions]
     annotators = [members.get((who["name"], who.get("orcid")), who) for who in said]

@@ -20,6 +20,7 @@ from sidecrate.provenance.environment import SOFTWARE_URL, package_version
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import Record
 from sidecrate.publish import bag
+from sidecrate.publish.front import PAPERS, papers
 from sidecrate.publish.leaks import Leaks, readable_part
 
 PROFILE_ID = "urn:sidecrate:bagit-profile:1"
@@ -160,7 +161,9 @@ def _items(
         yield _from_file(f"{artifact.place}/{MANIFEST}", artifact.path / MANIFEST, digest)
     for name in (crate.CONFIG, *map(crate.record_path, records)):
         yield _from_bytes(name, _bytes_of(root / name))
-    document = crate.build(project, records, kept, version=version)
+    for name, data in papers(project, records, kept).items():
+        yield _from_bytes(name, data)
+    document = crate.build(project, records, kept, version=version, beside=PAPERS)
     yield _from_bytes(crate.METADATA, canonical_json(document))
     page = preview.render(document, project, records, kept, root=root)
     yield _from_bytes(crate.PREVIEW, page.encode())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from sidecrate.science.blocks import Blocked
-from sidecrate.science.hosts import HostMasks, find_hosts, nearest_host
+from sidecrate.science.hosts import HostMasks, LeftOut, find_hosts, nearest_host
 from sidecrate.science.objects import Ints, Objects
 from sidecrate.science.surface import area_weights, count_configurations
 from sidecrate.science.tables import Column, Table, table
@@ -74,12 +74,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Census:
-    """What was measured: both tables, the surface configurations of each host, and the estimator's name."""
+    """What was measured: both tables, surface configurations of each host, the estimator's name, what is no host."""
 
     objects: Table
     hosts: Table
     configurations: Ints
     estimator: str
+    left_out: LeftOut
 
 
 def take_census(
@@ -104,19 +105,20 @@ def take_census(
         Without it the whole volume is the only host.
     """
     estimator, weights = area_weights(voxel_nm)
+    left_out = LeftOut()
     if host is None:
         bodies, configurations = _whole_volume(ids.shape), np.zeros((1, 256), np.int64)
         area = np.array([np.nan])
         assigned = Assignment(np.zeros(len(objects), np.int64), np.zeros(len(objects)))
     else:
-        host_ids, bodies = find_hosts(host, host_min_fraction)
+        host_ids, bodies, left_out = find_hosts(host, host_min_fraction)
         configurations = count_configurations(host_ids, bodies.ids, closed=False)
         area = configurations @ weights
         nearest, distance = nearest_host(objects.centroids, host_ids, voxel_nm, search_nm)
         assigned = Assignment(np.where(nearest > 0, nearest, -1), distance)
     object_area = count_configurations(ids, objects.ids, closed=True) @ weights
     rows = object_table(objects, object_area, assigned, ids.shape, voxel_nm, height_nm)
-    return Census(rows, host_table(bodies, area, rows, ids.shape, voxel_nm), configurations, estimator)
+    return Census(rows, host_table(bodies, area, rows, ids.shape, voxel_nm), configurations, estimator, left_out)
 
 
 def object_table(

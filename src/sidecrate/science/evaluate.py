@@ -18,6 +18,7 @@ from sidecrate.science.arrays import open_array, same_grid
 from sidecrate.science.blocks import Blocked, blocked
 from sidecrate.science.classes import class_mask, class_names
 from sidecrate.science.scores import OBJECT_COLUMNS, SCORE_COLUMNS, Rules, Scored, score_class
+from sidecrate.science.slice_picture import Mark, slice_picture
 from sidecrate.science.slices import ranked, spread
 from sidecrate.science.tables import Table
 from sidecrate.store import draft
@@ -106,7 +107,7 @@ def evaluate(
         "voxels": {"labelled": voxels[0], "scored": voxels[1], "volume": int(np.prod(truth.shape))},
         "classes_not_predicted": sorted(set(class_names(truth)) - set(names)),
     }
-    return _write(scored, about, _pictures(scored, masks, region, grey, pictures), into)
+    return _write(scored, about, _pictures(scored, masks, region, grey, prediction.voxel_nm, pictures), into)
 
 
 def _labelled(labels: LabelSet) -> Blocked:
@@ -137,6 +138,7 @@ def _pictures(
     masks: dict[str, tuple[Blocked, Blocked]],
     region: Blocked,
     grey: Blocked,
+    voxel_nm: tuple[float, float, float],
     count: int,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the worst slices of each class: false positives orange, false negatives blue, hits yellow."""
@@ -145,8 +147,10 @@ def _pictures(
         for place in islice(spread(worst, region.shape), count):
             predicted, truth = (place.plane(mask) & place.plane(region) for mask in masks[name])
             marks = (
-                (predicted & truth, plots.YELLOW),
-                (predicted & ~truth, plots.ORANGE),
-                (truth & ~predicted, plots.BLUE),
+                Mark(predicted & truth, plots.YELLOW, "right"),
+                Mark(predicted & ~truth, plots.ORANGE, "predicted, not there"),
+                Mark(truth & ~predicted, plots.BLUE, "there, not predicted"),
             )
-            yield f"{plots.file_name(name)}-{place.name}", plots.png(plots.overlay(place.plane(grey), marks))
+            title = f"{name}: {place.title}"
+            picture = slice_picture(place.plane(grey), marks, place.pixel_nm(voxel_nm), title)
+            yield f"{plots.file_name(name)}-{place.name}", picture

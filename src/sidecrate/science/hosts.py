@@ -24,8 +24,16 @@ class HostMasks:
     body: Blocked
 
 
-def find_hosts(masks: HostMasks, min_fraction: float) -> tuple[Blocked, Objects]:
-    """Return the ids and the table of hosts.
+@dataclass(frozen=True)
+class LeftOut:
+    """Bodies of the host class that are too small to be hosts: how many, and the largest as a part of the largest."""
+
+    bodies: int = 0
+    largest_fraction: float = 0.0
+
+
+def find_hosts(masks: HostMasks, min_fraction: float) -> tuple[Blocked, Objects, LeftOut]:
+    """Return the ids and the table of hosts, and what was left out.
 
     A host is a component (connectivity 6) of host class and objects together, holes filled, so that an object
     that pierces its host leaves no dimple in the surface. Components with fewer host voxels than `min_fraction`
@@ -33,8 +41,10 @@ def find_hosts(masks: HostMasks, min_fraction: float) -> tuple[Blocked, Objects]
     """
     ids, bodies = label_components(fill_holes(masks.body), connectivity=6)
     own = count_inside(ids, bodies.ids, masks.host)
-    hosts = bodies.select(own >= max(1.0, min_fraction * own.max(initial=0)))
-    return keep_objects(ids, hosts.ids), hosts
+    largest = max(1, own.max(initial=0))
+    is_host = own >= max(1.0, min_fraction * largest)
+    small, hosts = own[(own > 0) & ~is_host], bodies.select(is_host)
+    return keep_objects(ids, hosts.ids), hosts, LeftOut(len(small), float(small.max(initial=0) / largest))
 
 
 def fill_holes(mask: Blocked) -> Blocked:

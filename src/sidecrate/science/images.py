@@ -18,6 +18,7 @@ from sidecrate.artifacts import Image, Json
 from sidecrate.digests import canonical_json, files_below
 from sidecrate.errors import InputError
 from sidecrate.science import arrays
+from sidecrate.science.fingerprint import fingerprint
 from sidecrate.science.foreign import Voxel
 from sidecrate.science.formats import Source, opened
 from sidecrate.store import draft
@@ -42,7 +43,8 @@ def add(
     """Return a new image version: the source as sharded, multiscale OME-Zarr 0.5.
 
     It is read and written in whole shards, half a gigabyte at a time, so memory does not grow with the number
-    of slices; an interrupted call goes on where it was when it is repeated.
+    of slices; an interrupted call goes on where it was when it is repeated. The source is hashed meanwhile, so
+    that the version can say what it was copied from.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def add(
     MissingExtra
         HDF5, MRC and some compressions of TIFF need the extra ``formats``.
     """
-    with opened(source, dataset) as volume:
+    with opened(source, dataset) as volume, fingerprint(source) as identified:
         nm = voxel_size(voxel_nm, volume.voxel_nm, volume.what)
         dtype = stored_type(volume, rescale)
         if volume.shape[0] < 2:
@@ -92,6 +94,7 @@ def add(
             done = {name.removeprefix(f"{Image.array}/") for name in new.digests}
             _copy(volume, made[0], rescale, done, progress)
             arrays.build_pyramid(made, done=done)
+            meta["source"] |= identified()
             return new.finish(meta)
 
 

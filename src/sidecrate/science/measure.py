@@ -25,6 +25,8 @@ from sidecrate.store import draft
 Floats = NDArray[np.float64]
 
 BIN_NM = 10.0
+# A body of a twentieth is 0.37 times as wide as the largest: crumbs of a prediction go, a cell cut by the border stays.
+HOST_MIN_FRACTION = 0.05
 _NOTES = (
     "Sizes leave out objects that touch the border of the volume; counts and densities are given both ways.",
     "Two hosts that touch at a voxel face are one.",
@@ -41,7 +43,7 @@ def measure(
     threshold: int = 128,
     min_voxels: int = 12,
     search_nm: float = 200.0,
-    host_min_fraction: float = 0.01,
+    host_min_fraction: float = HOST_MIN_FRACTION,
     height_nm: float | None = None,
     connectivity: int = 26,
 ) -> Measurements:
@@ -62,7 +64,7 @@ def measure(
     search_nm : float
         An object farther from every host is an orphan.
     host_min_fraction : float
-        Hosts smaller than this part of the largest are dropped.
+        Bodies of the host class smaller than this part of the largest are no hosts; they are counted and warned of.
     height_nm : float, optional
         Height of flat objects, if it is known: gives their disc diameter.
     connectivity : {6, 18, 26}
@@ -83,6 +85,8 @@ def measure(
     }
     if min_voxels < 1 or search_nm <= 0 or (height_nm is not None and height_nm <= 0):
         raise InputError("min_voxels must be at least 1, search_nm and height_nm more than 0")
+    if not 0 <= host_min_fraction <= 1:
+        raise InputError(f"host_min_fraction is a part of the largest host, 0 to 1, not {host_min_fraction:g}")
     ids, found = _objects(prediction, objects, threshold, connectivity)
     kept = found.select(found.voxels >= min_voxels)
     host = _hosts(prediction, hosts, objects, threshold)
@@ -156,13 +160,27 @@ def summarise(census: Census, about: dict[str, Any]) -> dict[str, Any]:
         ],
         "totals": {
             "hosts": len(hosts),
+            "bodies_left_out": census.left_out.bodies,
             "objects": len(census.objects.rows),
             "objects_inside": sum(not row["touches_border"] for row in census.objects.rows),
             "orphans": sum(row["host"] is None for row in census.objects.rows),
         },
-        "warnings": list(warnings(structure_of(about["object_class"]), hosts)),
+        "warnings": [*_left_out(census, about), *warnings(structure_of(about["object_class"]), hosts)],
         "notes": list(_NOTES),
     }
+
+
+def _left_out(census: Census, about: dict[str, Any]) -> Iterator[dict[str, str | int | float]]:
+    """Yield a warning when bodies of the host class were taken for crumbs: somebody should look at them."""
+    found, least = census.left_out, about["settings"]["host_min_fraction"]
+    if found.bodies:
+        many = f"{found.bodies} bodies" if found.bodies > 1 else "1 body"
+        yield {
+            "code": "hosts.left_out",
+            "value": found.bodies,
+            "message": f"{many} of class {about['host_class']} smaller than {least:.3g} of the largest left out, "
+            f"up to {found.largest_fraction:.2g} of it; what sits on them only counts as an orphan",
+        }
 
 
 def _edges(diameters: Floats) -> Floats:

@@ -18,7 +18,7 @@ def text(description: Json) -> str:
     settings = training["settings"]
     voxels = " × ".join(f"{step:g}" for step in description["voxel_nm"])
     halo = " × ".join(str(size) for size in architecture["halo_voxels"])
-    trained_on = [item["ref"] for item in training["inputs"]["labels"]]
+    labels, volumes = ([item["ref"] for item in training["inputs"][key]] for key in ("labels", "images"))
     lines = [
         f"# Model card: {_listing(description['classes'][1:])}",
         "",
@@ -26,12 +26,12 @@ def text(description: Json) -> str:
         "",
         "## Net",
         "",
-        f"{architecture['name']}; widths {_listing(architecture['widths'])}, {architecture['parameters']} parameters.",
+        f"{architecture['name']}; widths {_listing(architecture['widths'])}; {architecture['parameters']} parameters.",
         f"A voxel is judged by the {halo} voxels around it on each side, and by nothing else.",
         "",
         "## Trained on",
         "",
-        f"Labels {_listing(trained_on)}; unlabelled voxels had no say.",
+        f"Labels {_listing(labels)} on {_listing(volumes)}; unlabelled voxels had no say.",
         "",
         "| class | labelled voxels | weight in the loss |",
         "| --- | ---: | ---: |",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Picture: TypeAlias = NDArray[np.uint8]
@@ -20,13 +21,12 @@ Picture: TypeAlias = NDArray[np.uint8]
 BLUE, ORANGE, GREEN, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#F0E442", "#999999"
 
 _MOST_BARS = 40
-_LEAST_PIXELS = 480
-_MARGINS = {"left": 0.18, "right": 0.96, "bottom": 0.17, "top": 0.9}
+_EDGES_IN = {"left": 0.78, "right": 0.14, "bottom": 0.5, "top": 0.3}  # room for labels, in inches
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
-    """Give a figure of a size in inches whose SVG is deterministic."""
+def figure_of(width: float, height: float) -> Iterator[Figure]:
+    """Give a figure of a size in inches whose bytes are deterministic."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -34,6 +34,14 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         matplotlib.rcdefaults()  # a user's matplotlibrc must not change the bytes
         matplotlib.rcParams.update({"svg.hashsalt": "sidecrate", "svg.fonttype": "none", "font.size": 9})
         yield Figure(figsize=(width, height))
+
+
+def _axes(figure: Figure) -> Axes:
+    """Return the only axes of a figure, with the same room for their labels whatever its size."""
+    width, height = figure.get_size_inches()
+    left, bottom = _EDGES_IN["left"] / width, _EDGES_IN["bottom"] / height
+    right, top = 1 - _EDGES_IN["right"] / width, 1 - _EDGES_IN["top"] / height
+    return figure.add_axes((left, bottom, right - left, top - bottom))
 
 
 def _svg(figure: Figure) -> bytes:
@@ -46,10 +54,11 @@ def bars(values: ArrayLike, errors: ArrayLike, names: Sequence[str], title: str,
     """Return an SVG of one bar with its standard deviation for each name (the first 40)."""
     height, sd = np.atleast_1d(values), np.atleast_1d(errors)
     count = min(len(height), _MOST_BARS)
-    with _figure(max(3.2, 1.2 + 0.5 * count), 3.0) as figure:
-        axes = figure.subplots(gridspec_kw=_MARGINS)
+    with figure_of(max(3.2, 1.2 + 0.5 * count), 3.0) as figure:
+        axes = _axes(figure)
         axes.bar(range(count), height[:count], yerr=sd[:count], color=BLUE, ecolor="black", capsize=3)
         axes.set_xticks(range(count), names[:count])
+        axes.set_ylim(0, None if (height[:count] + sd[:count]).any() else 1)
         shown = "" if count == len(height) else f" (first {count} of {len(height)})"
         axes.set(title=title + shown, ylabel=unit, xlabel="host")
         return _svg(figure)
@@ -57,8 +66,8 @@ def bars(values: ArrayLike, errors: ArrayLike, names: Sequence[str], title: str,
 
 def histogram(counts: ArrayLike, edges: ArrayLike, title: str, xlabel: str, mark: float | None = None) -> bytes:
     """Return an SVG of counts between edges, with a dashed line at `mark` (the median)."""
-    with _figure(4.2, 3.0) as figure:
-        axes = figure.subplots(gridspec_kw=_MARGINS)
+    with figure_of(4.2, 3.0) as figure:
+        axes = _axes(figure)
         axes.stairs(counts, edges, fill=True, color=BLUE)
         if mark is not None:
             axes.axvline(mark, color=ORANGE, linestyle="--", label=f"median {mark:.4g}")
@@ -69,24 +78,13 @@ def histogram(counts: ArrayLike, edges: ArrayLike, title: str, xlabel: str, mark
 
 def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, xlabel: str, ylabel: str) -> bytes:
     """Return an SVG of one line (x, y) for each name."""
-    with _figure(4.2, 3.0) as figure:
-        axes = figure.subplots(gridspec_kw=_MARGINS)
+    with figure_of(4.2, 3.0) as figure:
+        axes = _axes(figure)
         for (name, (x, y)), colour in zip(series.items(), (BLUE, ORANGE, GREEN, GREY), strict=False):
             axes.plot(x, y, color=colour, marker=".", label=name)
         axes.legend(frameon=False)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
         return _svg(figure)
-
-
-def png(picture: Picture) -> bytes:
-    """Return an RGB picture as PNG without metadata, small ones enlarged by a whole factor."""
-    from matplotlib.image import imsave
-
-    buffer = io.BytesIO()
-    no_version: dict[str, Any] = {"Software": None}
-    factor = max(1, _LEAST_PIXELS // max(picture.shape))
-    imsave(buffer, picture.repeat(factor, axis=0).repeat(factor, axis=1), format="png", metadata=no_version)
-    return buffer.getvalue()
 
 
 def overlay(grey: NDArray[Any], marks: Sequence[tuple[NDArray[np.bool_], str]], strength: float = 0.55) -> Picture:

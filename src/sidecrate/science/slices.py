@@ -40,6 +40,16 @@ class Slice:
         """Return a name such as ``z017``."""
         return f"{AXES[self.axis]}{self.index:03d}"
 
+    @property
+    def title(self) -> str:
+        """Return a name for people, ``slice z 17``."""
+        return f"slice {AXES[self.axis]} {self.index}"
+
+    def pixel_nm(self, voxel_nm: tuple[float, float, float]) -> tuple[float, float]:
+        """Return height and width of a pixel of the plane."""
+        row, column = (nm for axis, nm in enumerate(voxel_nm) if axis != self.axis)
+        return row, column
+
     def plane(self, volume: Blocked) -> NDArray[Any]:
         """Return the 2D slice of a volume that can be read anywhere."""
         z, y, x = (slice(0, n) for n in volume.shape)

@@ -15,6 +15,7 @@ from sidecrate.science import plots
 from sidecrate.science.arrays import open_array, same_grid
 from sidecrate.science.blocks import Blocked, blocked
 from sidecrate.science.classes import class_names
+from sidecrate.science.slice_picture import Mark, slice_picture
 from sidecrate.science.slices import AXES, Slice
 from sidecrate.science.survey import WEIGHTS, Candidates, choose, doubt, survey
 from sidecrate.science.tables import Column, Table
@@ -95,7 +96,7 @@ def suggest(
     with draft(Suggestion, into) as made:
         made.write("suggestion.csv", table.csv())
         made.write_json("suggestion.json", {**about, "slices": table.rows, "columns": table.describe()})
-        for name, picture in _pictures(table, probability, grey):
+        for name, picture in _pictures(table, probability, grey, prediction.voxel_nm, focus or "any class"):
             made.write(f"pictures/{name}.png", picture)
         return made.finish({**about, "slices": table.rows})
 
@@ -120,10 +121,12 @@ def _probability(prediction: Prediction, focus: str | None) -> Blocked:
     return blocked(array, channel=prediction.classes.index(focus))
 
 
-def _pictures(slices: Table, probability: Blocked, grey: Blocked) -> Iterator[tuple[str, bytes]]:
+def _pictures(
+    slices: Table, probability: Blocked, grey: Blocked, voxel_nm: tuple[float, float, float], what: str
+) -> Iterator[tuple[str, bytes]]:
     """Yield each slice with what is predicted in blue and what is in doubt in orange."""
     for row in slices.rows:
         place = Slice(AXES.index(str(row["axis"])), cast(int, row["index"]))
         p = place.plane(probability).astype(np.int16)
-        marks = ((p >= 128, plots.BLUE), (doubt(p) > 0, plots.ORANGE))
-        yield place.name, plots.png(plots.overlay(place.plane(grey), marks))
+        marks = (Mark(p >= 128, plots.BLUE, f"{what} predicted"), Mark(doubt(p) > 0, plots.ORANGE, "in doubt"))
+        yield place.name, slice_picture(place.plane(grey), marks, place.pixel_nm(voxel_nm), place.title)

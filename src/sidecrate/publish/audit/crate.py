@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Generator, Iterator
+from copy import deepcopy
 from typing import Any
 from urllib.parse import unquote
 
@@ -161,7 +162,7 @@ def _second_opinion(document: dict[str, Any]) -> Iterator[Finding]:
 
     try:
         with warnings.catch_warnings(action="ignore"):  # what it warns of is checked above
-            ROCrate(document)
+            ROCrate(deepcopy(document))  # it takes the ids out of what it is given
     except Exception as error:  # whatever the library trips over is the finding
         yield _error("crate.rocrate", METADATA, f"ro-crate-py cannot read it ({type(error).__name__}: {error})")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
@@ -313,6 +313,13 @@ def suggest(
     show_default=True,
     help="Farthest host of an object.",
 )
+@click.option(
+    "--host-min-fraction",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="Bodies smaller than this part of the largest are no hosts.",
+)
 @_name
 @json_option
 @pass_session
@@ -326,6 +333,7 @@ def measure(
     threshold: int,
     min_voxels: int,
     search_nm: float,
+    host_min_fraction: float,
     name: str | None,
     as_json: bool,
 ) -> None:
@@ -347,8 +355,9 @@ def measure(
             threshold=threshold,
             min_voxels=min_voxels,
             search_nm=search_nm,
+            host_min_fraction=host_min_fraction,
         )
-    made(result, as_json, _columns(result, "hosts.csv", HOSTS))
+    made(result, as_json, _columns(result, "hosts.csv", HOSTS), *_oddities(result))
 
 
 def _measurable(
@@ -359,6 +368,13 @@ def _measurable(
     if labels:
         return project.get(labels, LabelSet)
     return project.get(image, Image) if image else chosen(project, prediction, Prediction, "sidecrate predict")
+
+
+def _oddities(result: Measurements) -> Iterator[str]:
+    """Yield what is not in the table of hosts and must not be overlooked."""
+    if orphans := result.meta["totals"]["orphans"]:
+        yield f"{orphans} of {result.meta['totals']['objects']} objects too far from any host"
+    yield from (f"unusual: {warning['message']}" for warning in result.meta["warnings"])
 
 
 def _columns(result: Artifact, name: str, columns: Sequence[str]) -> Any:

@@ -28,6 +28,8 @@ A = TypeVar("A", bound=Artifact)
 
 _REF = re.compile(r"(?:(?P<folder>[a-z]+)/)?(?P<name>[a-z0-9][a-z0-9._-]*)(?:(?:@|/)v(?P<version>[1-9]\d*))?/?")
 
+_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
+
 
 @dataclass(frozen=True)
 class Funding:
@@ -222,10 +224,15 @@ def find_root(start: Path) -> Path:
     ProjectError
         There is none.
     """
-    for folder in (start.resolve(), *start.resolve().parents):
+    try:
+        here = start.resolve()
+    except RuntimeError:  # before Python 3.13; later versions go on
+        raise ProjectError(f"{start.name}: a link that leads in a circle; give the folder itself") from None
+    for folder in (here, *here.parents):
         if (folder / crate.CONFIG).is_file():
             return folder
-    raise ProjectError(f"{start.name or start}: no project here or above; make one: `sidecrate init {start.name}`")
+    advice = f"make one: `sidecrate init {start.name or 'FOLDER'}`"
+    raise ProjectError(f"{start.name or start}: no project here or above; {advice}")
 
 
 def crate_bytes(document: Mapping[str, Any]) -> bytes:
@@ -347,6 +354,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     if found := schemas.problems("project", config):
         where, message = found[0]
         raise InputError(f"{where}: {message}")
+    _check_lines(config)
     if variable := environment.variable_in(json.dumps(config, ensure_ascii=False)):
         raise InputError(f"it holds the value of the environment variable {variable}; take it out")
     if license_id := config["project"].get("license"):
@@ -354,6 +362,17 @@ def check_config(config: Mapping[str, Any]) -> None:
     for entry in config.get("people", []):
         if orcid := entry.get("orcid"):
             check_orcid(orcid)
+
+
+def _check_lines(config: Mapping[str, Any]) -> None:
+    """Check that a title or a name is one line with something on it: it is printed, cited and sorted by."""
+    entries = [("project", config["project"])]
+    entries += [(f"{key}/{i}", entry) for key in ("people", "funding") for i, entry in enumerate(config.get(key, []))]
+    for where, entry in entries:
+        for key, value in entry.items():
+            texts = value if isinstance(value, list) else [value]
+            if key != "description" and any(not text.strip() or _CONTROL.search(text) for text in texts):
+                raise InputError(f"/{where}/{key}: {value!r} is blank or holds control characters; write one line")
 
 
 def check_license(spdx: str) -> None:
@@ -366,7 +385,11 @@ def check_license(spdx: str) -> None:
     """
     from license_expression import get_spdx_licensing
 
-    if errors := get_spdx_licensing().validate(spdx).errors:
+    try:
+        errors = get_spdx_licensing().validate(spdx).errors
+    except AttributeError:  # what the library raises when a part is missing, as in "MIT AND"
+        errors = ["Invalid expression"]
+    if errors:
         raise InputError(f"licence {spdx!r}: {errors[0]}; use an SPDX identifier such as CC-BY-4.0 or CC0-1.0")
 
 

@@ -77,10 +77,18 @@ def test_the_value_of_a_secret_variable_is_never_told(value: str, before: str, a
         ("Authorization: Bearer abc123", "Authorization: Bearer [removed]"),
         ("https://me:abc123@example.org/x", "https://[removed]@example.org/x"),
         ("the token was refused", "the token was refused"),
+        ("my-token=abc123 x--token=abc123", "my-token=[removed] x--token=[removed]"),
+        ("config=token=abc123", "config=token=[removed]"),
     ],
 )
 def test_a_secret_is_known_by_what_stands_before_it(text: str, told: str) -> None:
     assert environment.scrub(text, ROOT) == told
+
+
+@pytest.mark.parametrize("piece", ["x", "x-", "--x", "/x", "://x"])
+def test_a_long_word_takes_no_longer_than_as_many_letters_of_prose(piece: str) -> None:
+    text = piece * 100_000
+    assert environment.scrub(text, ROOT)
 
 
 def test_a_secret_is_known_by_its_key_and_numbers_are_none() -> None:

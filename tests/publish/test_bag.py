@@ -61,6 +61,8 @@ def test_any_name_that_a_file_can_have_survives_the_manifest(contents):
         ({"bagit__txt": b"\xef\xbb\xbfBagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"}, "bagit.declaration"),
         ({"bagit__txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\nmore: x\n"}, "bagit.declaration"),
         ({"bagit__txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: no-such\n"}, "bagit.declaration"),
+        ({"bagit__txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: rot13\n"}, "bagit.declaration"),
+        ({"bagit__txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: undefined\n"}, "bagit.declaration"),
         ({"manifest_sha512__txt": manifest({"data/a.txt": b"one"}, "sha512")}, "bagit.unlisted"),
         ({"bag_info__txt": b"Payload-Oxum: 6.2\nPayload-Oxum: 6.2\n"}, "bagit.info"),
         ({"bag_info__txt": b"Payload-Oxum: 6.3\n"}, "bagit.oxum"),

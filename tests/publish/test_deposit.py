@@ -22,6 +22,7 @@ from sidecrate.publish.deposit import deposit, differences, plan
 from sidecrate.publish.package import open_package
 from sidecrate.publish.repositories import base
 from sidecrate.publish.repositories.ocfl import OcflRepository
+from sidecrate.publish.repositories.ocfl_object import OcflTree, read_inventory, write_inventory
 
 JOSIAH = Person("Josiah Carberry", "0000-0002-1825-0097")
 
@@ -162,6 +163,43 @@ def test_a_damaged_inventory_is_refused_and_found(package, archive):
     with pytest.raises(RepositoryError, match="damaged"):
         send(package, archive)
     assert {"ocfl.inventory"} <= codes(archive)
+
+
+def replaced(archive, package, change):
+    """Change the inventory of an object as somebody would who also makes its digest fit, and return its folder."""
+    place = OcflRepository(str(archive)).object_path(package.object_id)
+    inventory = json.loads((place / "v1/inventory.json").read_bytes())
+    for folder in (place, place / "v1"):
+        write_inventory(folder, change(inventory))
+    return place
+
+
+def test_content_of_an_object_lies_inside_it(package, archive, outside):
+    send(package, archive)
+    (outside / "other").write_bytes(b"somebody else's")
+
+    def lead_out(inventory):
+        path = str(outside / "other")
+        inventory["manifest"] = {digest: [f"../../../../..{path}"] for digest in inventory["manifest"]}
+        return inventory
+
+    place = replaced(archive, package, lead_out)
+    inventory = read_inventory(place)
+    assert inventory is not None
+    assert OcflTree(place, inventory, "v1").sizes == {}
+
+
+@pytest.mark.parametrize("inventory", [[], {}, {"head": "v1", "versions": {"v1": None}}, "x"])
+def test_an_inventory_that_is_none_is_refused(package, archive, inventory):
+    send(package, archive)
+    replaced(archive, package, lambda _: inventory)
+    with pytest.raises(RepositoryError, match=r"inventory\.json"):
+        send(package, archive)
+
+
+def test_the_home_of_nobody_is_told():
+    with pytest.raises(RepositoryError, match="home folder"):
+        OcflRepository("~nobody-of-that-name/archive")
 
 
 def test_the_judges_write_nothing_into_the_terminal(package, archive, capfd):

@@ -168,6 +168,11 @@ def test_targets_that_exist_or_lie_inside_the_project_are_refused(made, outside)
         made.pack(outside / "bag")
     with pytest.raises(InputError, match="inside the project"):
         made.pack(made.root / "bag")
+    (outside / "loop").symlink_to(outside / "loop")
+    with pytest.raises(InputError, match="there already"):
+        made.pack(outside / "loop")
+    with pytest.raises(InputError, match="cannot be written"):
+        made.pack(outside / "loop" / "bag")
 
 
 # ------------------------------------------------------------------------------------------------- leaks

@@ -78,6 +78,16 @@ def test_a_zip_that_promises_too_much_is_refused(tmp_path):
     assert codes(ZipTree(tmp_path / "a.zip")) == ["archive.bomb"]
 
 
+@pytest.mark.parametrize(("at", "value"), [(8, 0x40), (8, 0x20), (10, 99)])
+def test_a_zip_member_that_python_cannot_unpack_is_refused(tmp_path, at, value):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as writer:
+        writer.writestr("a", b"x")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + at] = value
+    (tmp_path / "a.zip").write_bytes(data)
+    assert codes(ZipTree(tmp_path / "a.zip")) == ["path.special"]
+
+
 def test_a_cut_archive_is_an_input_error(tmp_path):
     whole = tar(tmp_path / "a.tar", ("a", b"x" * 100_000)).read_bytes()
     (tmp_path / "a.tar").write_bytes(whole[:50_000])

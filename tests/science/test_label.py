@@ -255,7 +255,9 @@ def test_a_damaged_base_is_told_whether_it_is_painted_over_or_only_linked(image,
     assert versions(series) == [first]
 
 
-@pytest.mark.parametrize(("option", "value"), [("when", "yesterday"), ("minutes", -1), ("minutes", float("nan"))])
+@pytest.mark.parametrize(
+    ("option", "value"), [("when", "yesterday"), ("minutes", -1), ("minutes", float("nan")), ("minutes", 1e308)]
+)
 def test_time_must_make_sense(image, series, option, value):
     with pytest.raises(InputError, match=option):
         paint(image, series, voxel(2, 0, 0, 0), **{option: value})

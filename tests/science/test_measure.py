@@ -245,6 +245,9 @@ def test_an_empty_prediction_is_measured_as_nothing(tmp_path):
         ({"objects": "pore", "min_voxels": 0}, "min_voxels"),
         ({"objects": "pore", "height_nm": -1}, "height_nm"),
         ({"objects": "pore", "host_min_fraction": 5}, "host_min_fraction"),
+        ({"objects": "pore", "search_nm": float("nan")}, "search_nm"),
+        ({"objects": "pore", "search_nm": float("inf")}, "search_nm"),
+        ({"objects": "pore", "hosts": "pore"}, "its own host"),
     ],
 )
 def test_unusable_options_are_refused_and_leave_nothing(tmp_path, options, message):
@@ -252,6 +255,15 @@ def test_unusable_options_are_refused_and_leave_nothing(tmp_path, options, messa
     with pytest.raises(InputError, match=message):
         measure(labels, tmp_path / "m", **options)
     assert not (tmp_path / "m" / "v1").exists()
+
+
+def test_a_host_that_fills_the_volume_has_no_density_per_area(tmp_path):
+    classes = np.full((6, 6, 6), NUCLEUS)
+    classes[2:4, 2:4, 2:4] = PORE
+    labels = save_labels(tmp_path, classes, ["pore", "nucleus"])
+    made = measure(labels, tmp_path / "m", objects="pore", hosts="nucleus", min_voxels=1)
+    (host,) = read_csv(made, "hosts.csv")
+    assert (host["objects"], host["surface_um2"], host["density_per_um2"]) == ("1", "0.0", "")
 
 
 def test_instance_images_must_hold_integers_and_no_hosts(tmp_path):

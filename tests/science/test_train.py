@@ -217,6 +217,9 @@ def test_a_constant_image_is_refused(lesson):
         {"class_weights": {"blob": 1}},
         {"widths": (0, 4)},
         {"seed": -1},
+        {"seed": 1 << 64},
+        {"batch": 10**20},
+        {"device": "meta"},
     ],
 )
 def test_options_out_of_range_are_refused(lesson, options):

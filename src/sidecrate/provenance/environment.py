@@ -30,10 +30,11 @@ _MODULES = {"scikit-image": "skimage"}
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:(?<=file://)|(?<![\w./~-]))((?:/[^\s/'\",;:)\]}]+)*)/([^\s/'\",;:)\]}]+)")
 _REMOVED = "[removed]"
-# a secret by what stands before it: an option or key of such a name, or a password in an address
+# a secret by what stands before it: an option or key of such a name, or a password in an address;
+# each word is looked at once from its beginning, else a long one would take quadratic time
 _NAMED = re.compile(
-    rf"(?P<before>(?:--[\w-]*(?:{_SECRET_NAME.pattern})[\w-]*[= ]|\w*(?:{_SECRET_NAME.pattern})\w*['\"]?\s?[=:]\s?"
-    r"|Bearer )['\"]?)[^\s'\"&]+",
+    rf"(?P<before>(?:(?<![\w-])--(?=[\w-]*?(?:{_SECRET_NAME.pattern}))[\w-]++[= ]"
+    rf"|(?<!\w)(?=\w*?(?:{_SECRET_NAME.pattern}))\w++['\"]?\s?[=:]\s?|Bearer )['\"]?)[^\s'\"&]+",
     re.IGNORECASE,
 )
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+@")

@@ -36,7 +36,9 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time with its two largest units."""
+    """Return a length of time with its two largest units, an em dash for none."""
+    if not math.isfinite(seconds):
+        return "—"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

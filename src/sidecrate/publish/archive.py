@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
 from sidecrate.errors import InputError
+from sidecrate.publish.trees import UNREADABLE
 from sidecrate.store import BLOCK, try_lock
 
 Form: TypeAlias = Literal["folder", "tar", "zip"]
@@ -59,7 +60,7 @@ class CheckedReader:
         """
         try:
             block = self._source.read(size)
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(f"{self._name}: cannot be read ({error}); run `sidecrate audit`") from error
         self._sha256.update(block)
         if self._also is not None:
@@ -67,6 +68,12 @@ class CheckedReader:
         if self._forbidden:
             self._search(block)
         return block
+
+    def __enter__(self) -> CheckedReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
 
     def check(self, sha256: str) -> None:
         """Check that what was read is what was expected.

@@ -130,8 +130,9 @@ def _read_declaration(tree: Tree, bag: Bag) -> None:
         return bag.note("bagit.declaration", DECLARATION, "not exactly the two lines of RFC 8493 section 2.1.1")
     bag.version = version[1]
     try:
+        "".encode(encoding[1])  # rot13 and the like are known, and are no encodings of text
         bag.encoding = codecs.lookup(encoding[1]).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         bag.note("bagit.declaration", DECLARATION, f"nobody knows the encoding {encoding[1]}")
     return None
 

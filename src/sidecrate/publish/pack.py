@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,7 +72,7 @@ def write(
         first, more = planned.problems[0], len(planned.problems) - 1
         rest = f" (and {more} more)" if more else ""
         raise InputError(f"{first.where}: {first.message}{rest}; {first.advice}")
-    if target.resolve().is_relative_to(planned.root.resolve()):
+    if _real(target).is_relative_to(_real(planned.root)):
         raise InputError(f"{target.name}: lies inside the project; a package goes outside of it")
     _check_room(target, planned.bytes)
     name = target.name.removesuffix(f".{form}")
@@ -81,8 +82,13 @@ def write(
     return open_package(target)
 
 
+def _real(path: Path) -> Path:
+    """Return a path without links; one that leads in a circle stays (`Path.resolve` would raise)."""
+    return Path(os.path.realpath(path))
+
+
 def _check_room(target: Path, needed: int) -> None:
-    parent = next(folder for folder in target.resolve().parents if folder.is_dir())
+    parent = next(folder for folder in _real(target).parents if folder.is_dir())
     free = shutil.disk_usage(parent).free
     if free < needed + _SPARE:
         raise InputError(f"{target.name}: needs {human(needed)}, {human(free)} are free; choose another place")

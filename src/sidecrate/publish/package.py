@@ -12,7 +12,7 @@ from pathlib import Path
 from sidecrate.errors import InputError
 from sidecrate.publish.archive import CheckedReader, sealed
 from sidecrate.publish.bag import DECLARATION, Bag, manifest_bytes, read_bag
-from sidecrate.publish.trees import Progress, SubTree, Tree, open_tree, read_file
+from sidecrate.publish.trees import UNREADABLE, Progress, SubTree, Tree, open_tree, read_file
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,19 @@ class Package:
     def object_id(self) -> str:
         """Return what stays the same from version to version: the identifier of the project, else of the bag."""
         return self.bag.value("Internal-Sender-Identifier") or self.identifier or self.digest
+
+    def open(self, name: str) -> CheckedReader:
+        """Return one file, hashed and searched on its way.
+
+        Raises
+        ------
+        InputError
+            The archive is damaged there.
+        """
+        try:
+            return CheckedReader(self.tree.open(name), name)
+        except UNREADABLE as error:
+            raise InputError(f"{name}: cannot be read ({error}); run `sidecrate audit {self.path.name}`") from error
 
     @property
     def bytes(self) -> int:
@@ -119,8 +132,7 @@ def unpack(package: Package, target: Path, progress: Progress | None = None) -> 
     done = 0
     with sealed(target, "folder", datetime.now(UTC)) as add:
         for name, size in sorted(package.tree.sizes.items()):
-            with package.tree.open(name) as file:
-                reader = CheckedReader(file, name)
+            with package.open(name) as reader:
                 add(name, size, reader)
             reader.check(package.digests[name])
             done += size

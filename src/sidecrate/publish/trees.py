@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import os
 import re
 import stat
@@ -33,7 +34,9 @@ _REMAKE = "do not unpack it; ask the sender for a clean package"
 _TEXT_LIMIT = 256 << 20
 _ZIP_RATIO = 200  # text compresses to about a tenth; zeros to a thousandth
 _ZIP_FREE = 100 << 20
-_UNREADABLE = (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+_ZIP_ENCRYPTED, _ZIP_PATCH, _ZIP_STRONG = 0x01, 0x20, 0x40
+_ZIP_KNOWN = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 
 
 class Tree(Protocol):
@@ -184,8 +187,10 @@ class ZipTree:
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if entry.orig_filename.endswith("/"):
             members.safe(entry.orig_filename)
-        elif kind not in (0, stat.S_IFREG) or entry.flag_bits & 1:
+        elif kind not in (0, stat.S_IFREG) or entry.flag_bits & (_ZIP_ENCRYPTED | _ZIP_PATCH | _ZIP_STRONG):
             members.refuse("path.special", entry.orig_filename, "a link, device or encrypted file, not a plain file")
+        elif entry.compress_type not in _ZIP_KNOWN:
+            members.refuse("path.special", entry.orig_filename, f"packed by an unknown method, {entry.compress_type}")
         elif name := members.take(entry.orig_filename, entry.file_size):
             self._entries[name] = entry
 
@@ -263,7 +268,7 @@ def read_file(tree: Tree, name: str) -> bytes:
     try:
         with tree.open(name) as file:
             return file.read()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{name}: cannot be read ({error}); restore it from a copy") from error
 
 
@@ -310,7 +315,7 @@ def _digest(tree: Tree, name: str, algorithms: Iterable[str]) -> dict[str, str] 
             while block := file.read(BLOCK):
                 for one in hashes.values():
                     one.update(block)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         advice = "restore it from a copy"
         return Finding("error", "fixity.unreadable", name, f"the file cannot be read ({error})", advice)
     return {algorithm: one.hexdigest() for algorithm, one in hashes.items()}

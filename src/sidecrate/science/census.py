@@ -216,6 +216,7 @@ class _Members:
 
 def _statistics(members: _Members, area_um2: float, volume_um3: float) -> dict[str, float]:
     count, inside = members.count, members.inside
+    area_um2 = area_um2 or np.nan  # a host that fills the volume shows no surface in it
     density = count / area_um2
     spacing = _mean(members.nearest_nm)
     return {

@@ -32,7 +32,7 @@ class Engine:
         name = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         try:
             picked = torch.device(name)
-            torch.empty(1, device=picked)
+            torch.zeros(1, device=picked).item()  # "meta" holds no values
         except (RuntimeError, AssertionError):
             raise InputError(f"device {device!r} is not here; use auto, cpu or cuda") from None
         return cls(picked, torch.bfloat16 if _native_bfloat16(picked) else torch.float32)

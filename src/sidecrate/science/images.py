@@ -26,7 +26,7 @@ from sidecrate.store import draft
 Box: TypeAlias = tuple[slice, slice, slice]
 
 _COARSEST = 256  # voxels; a volume this small is drawn at once
-_LARGEST_VOXEL_NM = 1e6
+_SMALLEST_VOXEL_NM, _LARGEST_VOXEL_NM = 1e-3, 1e6  # beyond, volumes and densities run out of numbers
 _READ_BYTES = 1 << 29  # of the source at a time, unless one row of shards is more
 
 
@@ -104,13 +104,13 @@ def voxel_size(given: Sequence[float] | None, stored: Voxel | None, what: str) -
     Raises
     ------
     InputError
-        Neither is there, or it is not three positive lengths up to a millimetre.
+        Neither is there, or it is not three lengths from a picometre to a millimetre.
     """
     if given is None and stored is None:
         raise InputError(f"{what}: does not state its voxel size; pass it in nm, z y x: --voxel-nm 30 4 4")
     z, y, x = (float(size) for size in cast("Sequence[float]", given or stored))
-    if not all(0 < size <= _LARGEST_VOXEL_NM for size in (z, y, x)):
-        raise InputError(f"{what}: voxel size {z:g} {y:g} {x:g} is not three lengths in nm, above 0 and up to 1 mm")
+    if not all(_SMALLEST_VOXEL_NM <= size <= _LARGEST_VOXEL_NM for size in (z, y, x)):
+        raise InputError(f"{what}: voxel size {z:g} {y:g} {x:g} is not three lengths in nm, from 0.001 nm to 1 mm")
     return z, y, x
 
 

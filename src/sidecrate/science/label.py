@@ -7,6 +7,7 @@ as a whole when it writes, so what is painted goes to new files and no byte of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -27,6 +28,8 @@ from sidecrate.science.painting import Tally, paint
 from sidecrate.store import Draft, draft
 
 BACKGROUND = {1: "background"}
+
+_LONGEST_MINUTES = 365 * 24 * 60
 
 
 def label(
@@ -82,8 +85,8 @@ def label(
     names = class_names(base.classes if base else {}, classes or {})
     if base is not None:
         arrays.check_painted_on(base, image)
-    if minutes is not None and not 0 <= minutes < np.inf:
-        raise InputError(f"minutes spent: {minutes} is not a length of time")
+    if minutes is not None and not 0 <= minutes <= _LONGEST_MINUTES:
+        raise InputError(f"minutes spent: {minutes} is not a length of time up to a year")
     moment = utc(when)
     with ExitStack() as stack, draft(LabelSet, into) as new:
         painted = [stack.enter_context(opened_mask(mask, image.shape)) for mask in masks]
@@ -112,8 +115,8 @@ def class_names(known: Mapping[int, str], new: Mapping[int, str]) -> dict[int, s
     """
     names = BACKGROUND | dict(known)
     for number, name in new.items():
-        if not 1 <= number <= HIGHEST or not name.strip():
-            raise InputError(f"class {number} = {name!r}: classes are 2 to {HIGHEST}, each with a name")
+        if not 1 <= number <= HIGHEST or not name.strip() or re.search(r"[\0-\x1f\x7f-\x9f]", name):
+            raise InputError(f"class {number} = {name!r}: classes are 2 to {HIGHEST}, each with a name of one line")
         if names.setdefault(number, name) != name:
             raise InputError(f"class {number} is {names[number]!r} and cannot be {name!r} too; take another number")
     if twice := sorted(name for name in names.values() if list(names.values()).count(name) > 1):

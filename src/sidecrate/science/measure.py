@@ -83,8 +83,11 @@ def measure(
         "height_nm": height_nm,
         "connectivity": connectivity if not isinstance(prediction, Image) else None,
     }
-    if min_voxels < 1 or search_nm <= 0 or (height_nm is not None and height_nm <= 0):
-        raise InputError("min_voxels must be at least 1, search_nm and height_nm more than 0")
+    lengths = (search_nm, search_nm if height_nm is None else height_nm)
+    if min_voxels < 1 or not all(0 < length < np.inf for length in lengths):
+        raise InputError("min_voxels must be at least 1, search_nm and height_nm more than 0 and finite")
+    if hosts == objects:
+        raise InputError(f"{objects!r} cannot be its own host; name another class or leave `hosts` out")
     if not 0 <= host_min_fraction <= 1:
         raise InputError(f"host_min_fraction is a part of the largest host, 0 to 1, not {host_min_fraction:g}")
     ids, found = _objects(prediction, objects, threshold, connectivity)

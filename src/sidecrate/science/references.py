@@ -58,11 +58,12 @@ def refer(
         what = _address_name(source)
         with readable(what):
             store = arrays.remote_store(source)
-        found = ome_zarr.locate(store, what, dataset)
+            found = ome_zarr.locate(store, what, dataset)
         reference = {"array": found.path, "covers": "metadata documents", "uri": source}
         return _version(into, _meta(found, what, voxel_nm, description, reference), _remote_parts(store, found.path))
-    folder = Path(source).resolve()
-    found = ome_zarr.locate(cast(Store, LocalStore(folder, read_only=True)), folder.name, dataset)
+    with readable(Path(source).name):  # links that lead in a circle, metadata that makes no sense
+        folder = Path(source).resolve()
+        found = ome_zarr.locate(cast(Store, LocalStore(folder, read_only=True)), folder.name, dataset)
     reference = {"array": found.path, "covers": "every file of the array"}
     meta = _meta(found, folder.name, voxel_nm, description, reference)
     image = _version(into, meta, _local_parts(folder, found.path, progress))

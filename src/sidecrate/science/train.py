@@ -32,6 +32,8 @@ _FROZEN_FROM = 0.6  # of the iterations; BatchNorm keeps its statistics from the
 _CHECKS = 20  # points of the curve
 _PATIENCE = 6  # checks without a lower validation loss
 _VALIDATION_BATCHES = 8
+_LARGEST_BATCH = 1 << 32  # voxels
+_SEEDS = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -203,5 +205,9 @@ def _sequence(value: Any) -> list[Any]:
 def _check(options: Options) -> None:
     if min(options.iterations, options.batch, options.patch_voxels) < 1 or not 0 < options.learning_rate < np.inf:
         raise InputError("iterations, batch, patch_voxels and learning_rate must be more than 0")
-    if options.seed < 0:
-        raise InputError(f"seed {options.seed}: give 0 or more")
+    if options.batch * options.patch_voxels > _LARGEST_BATCH:
+        raise InputError(
+            f"batch {options.batch}: patches of {options.patch_voxels} voxels; no memory holds it, give less"
+        )
+    if not 0 <= options.seed < _SEEDS:
+        raise InputError(f"seed {options.seed}: give 0 or more, less than 2^63")

@@ -60,7 +60,10 @@ class OcflRepository:
     """
 
     def __init__(self, location: str) -> None:
-        self.root = Path(location).expanduser().absolute()
+        try:
+            self.root = Path(location).expanduser().absolute()
+        except RuntimeError:
+            raise RepositoryError(f"ocfl:{location}: nobody here has that home folder; write the path out") from None
         if self.root.exists() and not self._is_root() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise RepositoryError(f"{self.root.name}: not an OCFL 1.1 storage root; name one, or an empty folder")
 
@@ -220,8 +223,7 @@ def _copy_content(
     for digest, upload in sorted(new.items(), key=lambda item: item[1].path):
         target = stage / inventory["manifest"][digest][0]
         target.parent.mkdir(parents=True, exist_ok=True)
-        with package.tree.open(upload.path) as source, target.open("xb") as file:
-            reader = CheckedReader(source, upload.path)
+        with package.open(upload.path) as reader, target.open("xb") as file:
             shutil.copyfileobj(reader, file, BLOCK)
         reader.check(digest)
         done += upload.bytes

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from sidecrate.artifacts import Person
-from sidecrate.digests import canonical_json
+from sidecrate.digests import canonical_json, is_inside
 from sidecrate.errors import Finding, RepositoryError
 from sidecrate.provenance.records import now
 
@@ -39,8 +39,9 @@ class OcflTree:
         self.problems: list[Finding] = []
         self._files: dict[str, Path] = {}
         for digest, paths in inventory["versions"][version]["state"].items():
-            content = place / inventory["manifest"][digest][0]
-            if content.is_file():
+            stored = str(inventory["manifest"][digest][0])
+            content = place / stored
+            if is_inside(stored) and content.is_file() and content.resolve().is_relative_to(place.resolve()):
                 self._files |= dict.fromkeys(paths, content)
         self.sizes: Mapping[str, int] = {path: content.stat().st_size for path, content in self._files.items()}
 
@@ -70,7 +71,17 @@ def read_inventory(place: Path) -> Inventory | None:
         raise RepositoryError(f"{place.name}: {INVENTORY} cannot be read ({error.strerror})") from error
     if stated != [hashlib.sha256(data).hexdigest().encode()]:
         raise RepositoryError(f"{place.name}/{newest.name}/{INVENTORY}: damaged; run `sidecrate audit`")
-    inventory: Inventory = json.loads(data)
+    try:
+        inventory: Inventory = json.loads(data)
+        whole = inventory["head"] in inventory["versions"] and all(
+            isinstance(block["created"], str) and isinstance(block["state"], dict)
+            for block in inventory["versions"].values()
+        )
+        whole = whole and isinstance(inventory["manifest"], dict) and isinstance(inventory["id"], str)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise RepositoryError(f"{place.name}/{newest.name}/{INVENTORY}: not an inventory; run `sidecrate audit`")
     return inventory
 
 

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
+import re
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -11,8 +15,8 @@ from typing import Any
 
 import rich_click as click
 
-from sidecrate.errors import SidecrateError
-from sidecrate.surfaces.cli.common import Session, say
+from sidecrate.errors import InputError, SidecrateError
+from sidecrate.surfaces.cli.common import ReaderGone, Session, say
 
 # verb → module that defines it; loaded when it is needed, none of them imports a science library at the top
 COMMANDS = {
@@ -82,10 +86,13 @@ def cli(context: click.Context, project: Path, who: str | None, debug: bool) -> 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 found wanting, 2 usage, 3 input or project, 4 refused, 5 network."""
     warnings.simplefilter("ignore")
+    _ready_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
+        _check_encoding(arguments)
         code = cli.main(arguments, prog_name="sidecrate", standalone_mode=False)
+        sys.stdout.flush()  # here, where a full disk or a reader that went away is still told
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
         error.show()
@@ -98,6 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         say(f"error: {_one_line(error)}")
         sys.exit(error.exit_code)
+    except ReaderGone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         if debug:
             raise
@@ -109,6 +119,30 @@ def main(arguments: list[str] | None = None) -> None:
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}"
         say(f"error: {reason}; nothing was lost, `sidecrate --debug …` shows where")
         sys.exit(3)
+
+
+def _ready_streams() -> None:
+    """Make sure that output can be written: standard streams that were closed lead nowhere, every character fits."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # else the next file that is opened would take the place of the stream
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
+        stream = getattr(sys, name)
+        if number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _check_encoding(arguments: list[str]) -> None:
+    """Check that everything typed can be kept in a record.
+
+    Raises
+    ------
+    InputError
+        Something is not UTF-8, such as the name of an old file.
+    """
+    for argument in arguments:
+        if re.search("[\ud800-\udfff]", argument):
+            raise InputError(f"{argument!r}: not UTF-8; rename the file, or write the text in UTF-8")
 
 
 def _one_line(error: Exception) -> str:

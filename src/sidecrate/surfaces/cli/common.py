@@ -26,28 +26,60 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_WHO = re.compile(r"\s*(?P<name>[^<>]+?)\s*(?:<\s*(?:https://orcid\.org/)?(?P<orcid>[\dX-]+)\s*>)?\s*")
+_WHO = re.compile(r"\s*(?P<name>[^<>\0-\x1f\x7f-\x9f]+?)\s*(?:<\s*(?:https://orcid\.org/)?(?P<orcid>[\dX-]+)\s*>)?\s*")
+# control characters but tab and line feed, and marks that turn the direction of writing
+_UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LOG_EVERY_S = 60
+
+
+class ReaderGone(Exception):  # noqa: N818  (nothing went wrong)
+    """Whoever reads the output has seen enough, as ``| head`` has; click would end with 1 on the system's own error."""
 
 
 def say(text: str) -> None:
     """Print a line for people to standard error, where it does not disturb what is piped."""
-    print(text, file=sys.stderr)  # noqa: T201
+    print(visible(text), file=sys.stderr)  # noqa: T201
+
+
+def visible(text: str) -> str:
+    """Return text with the characters that move a terminal's cursor, colour it or turn its direction spelt out.
+
+    Names and titles may be a stranger's: of a package that is audited, of a project somebody sent.
+    """
+    return _UNSEEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def console() -> Console:
     """Return the console for results; rich obeys NO_COLOR, drops colour in a pipe, and there may be wide there."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+    class Visible(Console):
+        def render(self, *args: Any, **options: Any) -> Any:
+            for segment in super().render(*args, **options):
+                yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+        def on_broken_pipe(self) -> None:  # rich would exit with 1, which means that an audit found something
+            raise BrokenPipeError
+
+    return Visible(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def emit(data: object, as_json: bool, show: Callable[[Console], None]) -> None:
     """Print `data` as JSON, or let `show` print it for people: one object feeds both."""
-    if as_json:
-        print(json.dumps(data, indent=1, ensure_ascii=False))  # noqa: T201
-    else:
-        show(console())
+    try:
+        if as_json:
+            _print_json(data)
+        else:
+            show(console())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
+def _print_json(data: object) -> None:
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(data, indent=1, ensure_ascii=not is_utf8)
+    print(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: T201
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:

@@ -24,8 +24,8 @@ PATCHES = {
 RECIPE = Recipe(
     first=(3, 10, 16),
     more=2,
-    training={**PATCHES, "widths": (16, 32, 64, 96), "iterations": 700, "learning_rate": 2.5e-3},
-    further={**PATCHES, "iterations": 450, "learning_rate": 1.5e-3},
+    training={**PATCHES, "widths": (8, 24, 48, 96), "iterations": 1000, "learning_rate": 2.5e-3},
+    further={**PATCHES, "iterations": 600, "learning_rate": 1.5e-3},
 )
 COLUMNS = ("dice", "iou", "voxels_fp", "voxels_fn", "objects_tp", "objects_fp", "objects_fn")
 

@@ -43,6 +43,7 @@ BLOCK = 1 << 20
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"v([1-9][0-9]*)")
 _DRAFTS = ".drafts"
+_TURN = ".turn"
 _RESUMABLE = "resume-"
 _FORGOTTEN = "-" * 64  # in the ledger, in the place of a digest
 _GRACE_S = 60  # a draft this young may belong to a process that has not locked it yet
@@ -291,6 +292,22 @@ def draft(noun: type[A], series: Path, key: str | None = None) -> Iterator[Draft
         finally:
             if made.finished is not None or key is None:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def one_at_a_time(series: Path) -> Iterator[None]:
+    """Wait until no other process is inside such a block of the series: what is newest stays so until it is built on.
+
+    Raises
+    ------
+    InputError
+        The name is unusable.
+    """
+    check_name(series.name)
+    series.mkdir(parents=True, exist_ok=True)
+    with (series / _TURN).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def check_name(name: str) -> None:

@@ -123,3 +123,35 @@ def test_a_terminal_without_unicode_gets_everything(run: Cli, tmp_path: Path) ->
     assert shell("-C", folder, "status", env=plain).returncode == 0
     done = shell("-C", folder, "status", "--json", env=plain)
     assert json.loads(done.stdout)["title"] == "Zellkerne für Ødegård"
+
+
+def test_two_people_who_label_at_once_both_end_up_in_the_newest_version(
+    run: Cli, with_image: Path, source: Path
+) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "sidecrate",
+        "-C",
+        with_image,
+        "label",
+        "add",
+        "--class",
+        "2=pore",
+        "--class",
+        "3=nucleus",
+    ]
+    both = [subprocess.Popen([*words, f"z:{z}={source / f'z{z}.npy'}"]) for z in (24, 32)]
+    assert [process.wait() for process in both] == [0, 0]
+    newest = json.loads(run("-C", with_image, "show", "labels/labels", "--json")[1])
+    assert newest["ref"] == "labels@v2"
+    assert len(newest["meta"]["sessions"]) == 2
+
+
+def test_labels_that_do_not_build_on_the_newest_say_so(run: Cli, with_image: Path, source: Path) -> None:
+    words = ["-C", with_image, "label", "add", "--class", "2=pore", "--class", "3=nucleus"]
+    assert run(*words, f"z:24={source / 'z24.npy'}")[2] == ""
+    assert run(*words, f"z:32={source / 'z32.npy'}")[2] == ""
+    code, _, err = run(*words, f"z:33={source / 'z32.npy'}", "--base", "labels@v1")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "label merge labels@v3 labels@v2" in err

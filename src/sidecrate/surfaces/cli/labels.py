@@ -12,7 +12,8 @@ import rich_click as click
 
 from sidecrate.artifacts import Image, LabelSet, Person
 from sidecrate.errors import InputError
-from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, table
+from sidecrate.store import one_at_a_time
+from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, say, table
 
 if TYPE_CHECKING:
     from sidecrate.project import Project
@@ -112,20 +113,26 @@ def _label(
     with session.recording() as project, Progress("label") as progress:
         from sidecrate import pipeline  # after the project is found: it loads torch
 
-        image, before = the_image(project, image_ref), _base(project, base, name)
-        result = pipeline.label(
-            image,
-            masks(image, before),
-            project.series(LabelSet, name),
-            by=annotator(project),
-            tool=tool,
-            base=before,
-            classes=_classes(classes) or None,
-            minutes=minutes,
-            note=note,
-            replace=replace,
-            progress=progress,
-        )
+        image, into = the_image(project, image_ref), project.series(LabelSet, name)
+        with one_at_a_time(into):  # else two people at once build on the same version, and the newest has half
+            newest, before = _base(project, None, name), _base(project, base, name)
+            result = pipeline.label(
+                image,
+                masks(image, before),
+                into,
+                by=annotator(project),
+                tool=tool,
+                base=before,
+                classes=_classes(classes) or None,
+                minutes=minutes,
+                note=note,
+                replace=replace,
+                progress=progress,
+            )
+    if newest is not None and newest != before:
+        built = f"builds on {before.ref}" if before else "builds on nothing"
+        advice = f"put them together with `sidecrate label merge {result.ref} {newest.ref}`"
+        say(f"{result.ref} {built}, so what {newest.ref} holds besides is not in it; {advice}")
     voxels = result.sessions[-1]["voxels"]
     made(result, as_json, "painted: " + ", ".join(f"{count} {what}" for what, count in voxels.items()))
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import requests
@@ -94,11 +93,9 @@ class Client:
     def locks(self, dataset: int) -> list[str]:
         return [lock["lockType"] for lock in self.get(f"/datasets/{dataset}/locks").json()["data"]]
 
-    def unlocked(self, dataset: int, seconds: float = 5.0) -> None:
-        end = time.monotonic() + seconds
-        while self.locks(dataset):
-            assert time.monotonic() < end, self.locks(dataset)
-            time.sleep(0.01)
+    def unlocked(self, dataset: int) -> None:
+        self.server.hurry()
+        assert self.locks(dataset) == []
 
     def publish(self, dataset: int, kind: str = "major") -> requests.Response:
         return self.post(f"/datasets/{dataset}/actions/:publish?type={kind}")

@@ -146,6 +146,13 @@ class FakeDataverse(FakeServer):
             for job in ripe:
                 job()
 
+    def hurry(self) -> None:
+        """Do all background work now, also what that work leads to; for tests that do not want to wait."""
+        with self.lock:
+            while self._due:
+                (_, job), *self._due = sorted(self._due, key=lambda due: due[0])
+                job()
+
     @contextmanager
     def editing(self, dataset: int) -> Iterator[bool]:
         """Surround an edit that two cannot do at a time; yields whether another one is under way."""

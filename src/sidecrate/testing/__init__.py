@@ -13,5 +13,6 @@ The fakes need the standard library only and run in the process of the test::
 
 from sidecrate.testing import faults
 from sidecrate.testing.dataverse import FakeDataverse
+from sidecrate.testing.inveniordm import FakeInvenioRDM
 
-__all__ = ["FakeDataverse", "faults"]
+__all__ = ["FakeDataverse", "FakeInvenioRDM", "faults"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
 from itertools import count
@@ -70,6 +71,7 @@ class Service:
         """Return the answer to a request; a refusal gets the service's shape."""
         with self.owner.lock:
             try:
+                self.owner.settle()
                 answer = self.carry_out(request)
             except RefusalError as refusal:
                 answer = self.error(refusal)
@@ -120,6 +122,7 @@ class FakeServer:
         self.tokens: set[str] = set()
         self._numbers = count(1)
         self._ports: list[Port] = []
+        self._due: list[tuple[float, Callable[[], None]]] = []
 
     def services(self) -> list[Service]:
         """Return the services to be given a port."""
@@ -151,6 +154,26 @@ class FakeServer:
     def fail(self, fault: Fault, **aim: Any) -> None:
         """Let a fault strike; `aim` is that of `Faults.add`: `at`, `method`, `path`, `service`, `skip`, `times`."""
         self.faults.add(fault, **aim)
+
+    def later(self, seconds: float, job: Callable[[], None]) -> None:
+        """Do something later; it is done when the first request after that time comes in."""
+        self._due.append((time.monotonic() + seconds, job))
+
+    def settle(self) -> None:
+        """Do the background work whose time has come."""
+        with self.lock:
+            time_now = time.monotonic()
+            ripe = [job for due, job in self._due if due <= time_now]
+            self._due = [(due, job) for due, job in self._due if due > time_now]
+            for job in ripe:
+                job()
+
+    def hurry(self) -> None:
+        """Do all background work now, also what that work leads to; for tests that do not want to wait."""
+        with self.lock:
+            while self._due:
+                (_, job), *self._due = sorted(self._due, key=lambda due: due[0])
+                job()
 
     def new_path(self) -> Path:
         """Return a new name in the folder."""

@@ -10,7 +10,6 @@ import pytest
 from sidecrate.testing import FakeDataverse
 from testing.dataverse.client import Client
 
-
 HOURS = 3600.0 * 24
 
 

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +59,6 @@ class FakeDataverse(FakeServer):
         self.settings = Settings(**settings)
         self.digests = tuple({"md5", HASHES[self.settings.checksum_algorithm]})
         self.world = World({"root": Collection("root")})
-        self._due: list[tuple[float, Callable[[], None]]] = []
         self._calls: Counter[tuple[str, str]] = Counter()
         self._busy: set[int] = set()
         self._make_users()
@@ -131,28 +129,6 @@ class FakeDataverse(FakeServer):
         if self._calls[user.name, command] > limit:
             raise RefusalError(429, f"Too many requests: command {command}, user @{user.name}.")
 
-    # -------------------------------------------------------------------------------------------- background work
-
-    def later(self, seconds: float, job: Callable[[], None]) -> None:
-        """Do something later; it is done when the first request after that time comes in."""
-        self._due.append((time.monotonic() + seconds, job))
-
-    def settle(self) -> None:
-        """Do the background work whose time has come."""
-        with self.lock:
-            time_now = time.monotonic()
-            ripe = [job for due, job in self._due if due <= time_now]
-            self._due = [(due, job) for due, job in self._due if due > time_now]
-            for job in ripe:
-                job()
-
-    def hurry(self) -> None:
-        """Do all background work now, also what that work leads to; for tests that do not want to wait."""
-        with self.lock:
-            while self._due:
-                (_, job), *self._due = sorted(self._due, key=lambda due: due[0])
-                job()
-
     @contextmanager
     def editing(self, dataset: int) -> Iterator[bool]:
         """Surround an edit that two cannot do at a time; yields whether another one is under way."""
@@ -200,8 +176,7 @@ class DataverseService(Service):
         return world.find_dataset(params["dataset"], request.param("persistentId"))
 
     def carry_out(self, request: Request) -> Answer:
-        """Return the answer of the route, after background work that is due and a look at the key."""
-        self.dataverse.settle()
+        """Return the answer of the route, after a look at the key."""
         is_download = self.path_of(request).startswith("/access/")
         if self.dataverse.since(6) or not is_download:
             self.dataverse.user(request)

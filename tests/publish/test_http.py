@@ -191,7 +191,7 @@ def test_a_refusal_of_any_shape_is_one_line(body):
 
 
 def test_an_empty_answer_is_no_data():
-    with Server(Reply(204, b"")) as server:
+    with Server(Reply(204, b"", {"Content-Type": "text/html"})) as server:
         assert client(server)[0].call("DELETE", "x").data is None
 
 

@@ -62,8 +62,8 @@ def read(response: requests.Response) -> Answer:
 
 def is_page(answer: Answer) -> bool:
     """Return whether an answer is a web page, as a proxy or a log-in sends one."""
-    kind = answer.headers.get("Content-Type", "").lower()
-    return "html" in kind or answer.text.lstrip()[:14].lower().startswith(("<!doctype html", "<html"))
+    kind, text = answer.headers.get("Content-Type", "").lower(), answer.text.lstrip()[:14].lower()
+    return bool(text) and ("html" in kind or text.startswith(("<!doctype html", "<html")))
 
 
 def words(answer: Answer) -> tuple[str, str | None]:

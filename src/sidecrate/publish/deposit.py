@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sidecrate.artifacts import Person
-from sidecrate.errors import RepositoryError
+from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish.package import Package
 from sidecrate.publish.repositories.base import DepositPlan, Receipt, Work, open_repository
 from sidecrate.publish.targets import Target
@@ -33,6 +35,7 @@ def deposit(
     by: Person | None = None,
     publish: bool = False,
     progress: Progress | None = None,
+    tell: Callable[[Finding], object] = lambda _: None,
 ) -> Receipt:
     """Deposit a package as the next version, read it back, and return the receipt.
 
@@ -49,6 +52,8 @@ def deposit(
         Make it public for good, where the repository keeps drafts first.
     progress : callable, optional
         Called with (bytes done, bytes in all, file).
+    tell : callable, optional
+        Called with everything that is worth knowing and no error: what the repository holds otherwise than it was told.
 
     Raises
     ------
@@ -59,7 +64,11 @@ def deposit(
     """
     repository = open_repository(to)
     receipt = repository.deposit(package, work=work, by=by, publish=publish, progress=progress)
-    if found := [finding for finding in repository.check(receipt, package) if finding.severity == "error"]:
-        first = found[0]
-        raise RepositoryError(f"{first.where}: {first.message} ({len(found)} differences); {first.advice}")
+    found = list(repository.check(receipt, package))
+    for finding in found:
+        if finding.severity != "error":
+            tell(finding)
+    if errors := [finding for finding in found if finding.severity == "error"]:
+        first = errors[0]
+        raise RepositoryError(f"{first.where}: {first.message} ({len(errors)} differences); {first.advice}")
     return receipt

@@ -17,12 +17,13 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+LIST = re.compile(r"bag-parts-v([1-9]\d*)\.json")
 Index = dict[str, tuple[str, int, str, str]]
 
 
 def index(folder: Path) -> tuple[Any, Index]:
     """Return the newest list of parts in a folder, and path in the bag -> sha256, bytes, file, name inside the file."""
-    lists = {int(m[1]): p for p in folder.iterdir() if (m := re.fullmatch(r"bag-parts-v(\d+)\.json", p.name))}
+    lists = {int(m[1]): p for p in folder.iterdir() if (m := LIST.fullmatch(p.name))}
     if not lists:
         raise ValueError("no bag-parts-v….json here: download every file of the deposit into one folder")
     newest = lists[max(lists)].name
@@ -31,7 +32,7 @@ def index(folder: Path) -> tuple[Any, Index]:
 
 def resolve(name: str, read: Callable[[str], Any]) -> tuple[Any, Index]:
     """Return a list and its whole index: a list says how it differs from the one of an earlier version."""
-    if not re.fullmatch(r"bag-parts-v\d+\.json", name):
+    if not LIST.fullmatch(name):
         raise ValueError(f"not a list of parts: {name!r}")
     listed = read(name)
     files = dict(resolve(listed["base"], read)[1]) if listed.get("base") else {}

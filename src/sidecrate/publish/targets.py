@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +106,12 @@ def target(to: str, project: Mapping[str, Any] | None = None) -> Target:
     table = known[to]
     options = {key: value for key, value in table.items() if key not in _OWN}
     return Target(table["type"], table.get("url") or table["path"], options, to)
+
+
+def resolved(to: str, project: Mapping[str, Any], root: Path) -> Target:
+    """Return what `target` does, with a relative folder in a table of the project taken from the project's own."""
+    found = target(to, project)
+    is_theirs = found.name is not None and found.name not in _user_tables()
+    if is_theirs and "path" in tables(project)[found.name]:  # type: ignore[index]
+        return replace(found, location=str(root / Path(found.location).expanduser()))
+    return found

@@ -80,12 +80,23 @@ class Http:
     ) -> None:
         self.host = tokens.host(url)
         self.url = url.rstrip("/") + "/"
-        self.has_token = token is not None
-        self._token, self._pause = token, pause
-        self._credential = header(token) if token else None
+        self._pause, self._header = pause, header
+        self._token: str | None = None
+        self._credential: tuple[str, str] | None = None
+        self.use(token)
         self._session = requests.Session()
         self._session.auth = _as_it_is  # else requests would put in what it finds in a .netrc
         self._session.headers["User-Agent"] = f"sidecrate/{package_version('sidecrate') or '0'}"
+
+    @property
+    def has_token(self) -> bool:
+        """Return whether requests carry a token."""
+        return self._token is not None
+
+    def use(self, token: str | None) -> None:
+        """Let requests carry a token from now on."""
+        self._token = token
+        self._credential = self._header(token) if token else None
 
     # ---- asking
 

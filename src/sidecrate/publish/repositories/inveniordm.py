@@ -8,7 +8,6 @@ off, anywhere, is completed by the next call: no second record, no file missing,
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -35,7 +34,6 @@ from sidecrate.publish.trees import Progress
 SCHEME = "inveniordm"
 OPTIONS = ("publisher", "max_files", "max_file_bytes", "max_bytes")
 _FILES, _BYTES = 100, 10_000_000_000  # what InvenioRDM allows where nobody has set it; it cannot be asked
-_LIST = re.compile(r"bag-parts-v([1-9]\d*)\.json")
 
 Json = dict[str, Any]
 
@@ -63,7 +61,7 @@ class InvenioRdmRepository(InvenioRdmReader):
                 f"{location}: unknown option {unknown[0]}; an inveniordm repository knows {', '.join(OPTIONS)}"
             )
         self.server = location.removesuffix("/").removesuffix("/api")
-        super().__init__(Http(self.server, tokens.find(self.server)))
+        super().__init__(Http(self.server, tokens.find(self.server, ask=False)))
         self._known = ServerVocabularies(self._http)
 
     @property
@@ -213,7 +211,7 @@ class InvenioRdmRepository(InvenioRdmReader):
 
     def _base(self, record: Json | None, held: Mapping[str, Json], number: int) -> Base | None:
         """Return what earlier versions left that can be kept; None when their lists cannot be read."""
-        numbers = sorted(int(m[1]) for name in held if (m := _LIST.fullmatch(name)))
+        numbers = sorted(int(m[1]) for name in held if (m := restore.LIST.fullmatch(name)))
         earlier = [one for one in numbers if one < number]
         if record is None or not earlier:
             return None
@@ -317,6 +315,8 @@ class InvenioRdmRepository(InvenioRdmReader):
         return own[-1] if own else None
 
     def _needs_token(self) -> None:
+        if not self._http.has_token:
+            self._http.use(tokens.find(self.server))
         if not self._http.has_token:
             name = tokens.variable(self.server)
             raise RepositoryError(f"{self._http.host}: a deposit needs a token; make one there and put it into {name}")

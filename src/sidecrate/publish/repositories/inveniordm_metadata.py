@@ -204,3 +204,43 @@ def refused(answer: Mapping[str, Any]) -> Iterator[Finding]:
         words = " ".join(str(one) for one in error.get("messages", ()))
         advice = "the value was dropped; correct it"
         yield Finding("warning", "metadata.refused", str(error.get("field", "metadata")), words or "refused", advice)
+
+
+def cited_differences(cited: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what the ``datacite.json`` of a deposit says and the record it lies in does not.
+
+    Parameters
+    ----------
+    cited : mapping
+        DataCite JSON.
+    record : mapping
+        As the server gives it.
+    """
+    told = record.get("metadata", {})
+    for key, where in (("creators", "creators"), ("contributors", "contributors")):
+        there = {_name_of(one.get("person_or_org", {})) for one in told.get(where, [])}
+        for name in sorted({str(one.get("name")) for one in cited.get(key, [])} - there):
+            yield _dropped(where, name)
+    licences = {str(one.get("id") or one.get("title", {}).get("en")).lower() for one in told.get("rights", [])}
+    for one in cited.get("rightsList", []):
+        if str(one.get("rights")).lower() not in licences:
+            yield _dropped("rights", str(one.get("rights")))
+    related = {str(one.get("identifier")) for one in told.get("related_identifiers", [])}
+    for one in cited.get("relatedIdentifiers", []):
+        if str(one.get("relatedIdentifier")) not in related:
+            yield _dropped("related_identifiers", str(one.get("relatedIdentifier")))
+    named = record.get("pids", {}).get("doi", {}).get("identifier")
+    if cited.get("doi") and cited["doi"] != named:
+        message = f"datacite.json says {cited['doi']}, the record {named}"
+        yield Finding("error", "deposit.doi", "doi", message, "cite what the record says")
+
+
+def _name_of(person: Mapping[str, Any]) -> str:
+    """Return a name as DataCite writes it: Family, Given."""
+    parts = [str(person[key]) for key in ("family_name", "given_name") if person.get(key)]
+    return ", ".join(parts) or str(person.get("name"))
+
+
+def _dropped(where: str, what: str) -> Finding:
+    message = f"the deposit names {what}, the record does not"
+    return Finding("warning", "metadata.dropped", f"metadata.{where}", message, "correct it there")

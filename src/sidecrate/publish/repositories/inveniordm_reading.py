@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from sidecrate.publish.repositories.inveniordm_files import by_name
 from sidecrate.publish.trees import Progress
 
 Json = dict[str, Any]
+_AGAIN = "deposit again; if it stays, ask the people who run the repository"
 
 
 class InvenioRdmReader:
@@ -53,6 +56,34 @@ class InvenioRdmReader:
         if receipt.parcels:
             yield from _file_differences(receipt.parcels, self.held(record))
         yield from mapping.differences(receipt.metadata, record.get("metadata", {}))
+
+    def check_itself(self, record: str) -> Iterator[Finding]:
+        """Yield how a record differs from what lies in it: its list of parts and its ``datacite.json``.
+
+        Raises
+        ------
+        RepositoryError
+            There is no such record, or none of ours.
+        """
+        found = self._drafts.record(record) or (self._drafts.draft(record) if self._http.has_token else None)
+        held = self.held(found) if found else {}
+        lists = sorted((int(m[1]), name) for name in held if (m := restore.LIST.fullmatch(name)))
+        if found is None or not lists:
+            raise RepositoryError(f"{self._http.host}: {record} is not there, or no deposit of sidecrate")
+        document, index = restore.resolve(lists[-1][1], lambda name: json.loads(self._bytes(found, name)))
+        yield from _part_differences(document["parts"], index, held)
+        for name in {entry[2]: entry[0] for entry in index.values() if entry[2] and not entry[3]}:
+            wanted = {entry[0] for entry in index.values() if entry[2] == name}
+            if name in held and {hashlib.sha256(self._bytes(found, name)).hexdigest()} != wanted:
+                yield Finding("error", "deposit.digest", name, "other bytes than its list of parts says", _AGAIN)
+        if "datacite.json" in held:
+            yield from mapping.cited_differences(json.loads(self._bytes(found, "datacite.json")), found)
+
+    def _bytes(self, record: Json, name: str) -> bytes:
+        part = "" if record.get("is_published") else "draft/"
+        place = f"api/records/{quote(record['id'])}/{part}files/{quote(name)}/content"
+        with self._http.download(place) as (_, blocks):
+            return b"".join(blocks)
 
     def _of(self, receipt: Receipt) -> Json | None:
         record = str(receipt.record)
@@ -139,7 +170,6 @@ class Told:
 
 def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, Json]) -> Iterator[Finding]:
     """Yield a finding for each file that was lost, renamed, changed or added."""
-    again = "deposit again; if it stays, ask the people who run the repository"
     sums = {str(entry.get("checksum")): name for name, entry in held.items() if name not in sent}
     for name, known in sent.items():
         entry, checksum = held.get(name), f"md5:{known.get('md5')}"
@@ -147,11 +177,25 @@ def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, 
             message = f"it is called {sums.pop(checksum)} there"
             yield Finding("error", "deposit.renamed", name, message, "rename it back")
         elif entry is None:
-            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", again)
+            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", _AGAIN)
         elif entry.get("size") != known["bytes"]:
             message = f"{entry.get('size')} bytes there, {known['bytes']} were sent"
-            yield Finding("error", "deposit.size", name, message, again)
+            yield Finding("error", "deposit.size", name, message, _AGAIN)
         elif entry.get("checksum") != checksum:
-            yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", again)
+            yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", _AGAIN)
     for name in sorted(sums.values()):
-        yield Finding("error", "deposit.extra", name, "the repository holds a file that was not sent", again)
+        yield Finding("error", "deposit.extra", name, "the repository holds a file that was not sent", _AGAIN)
+
+
+def _part_differences(
+    parts: Mapping[str, Mapping[str, Any]], index: restore.Index, held: Mapping[str, Json]
+) -> Iterator[Finding]:
+    """Yield a finding for each part that is not there as the list of parts says."""
+    used = {entry[2] for entry in index.values() if entry[2] and entry[3]}
+    for name in sorted(used - parts.keys()):
+        yield Finding("error", "deposit.list", name, "the list of parts does not say what it is", _AGAIN)
+    named = {name: parts[name] for name in used & parts.keys()}
+    there = {name: entry for name, entry in held.items() if name in named or name.endswith(".zip")}
+    yield from _file_differences(named, there)
+    for name in sorted({entry[2] for entry in index.values() if entry[2]} - held.keys() - used):
+        yield Finding("error", "deposit.missing", name, "the repository does not hold the file", _AGAIN)

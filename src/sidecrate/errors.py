@@ -48,9 +48,21 @@ class MissingExtra(SidecrateError):  # noqa: N818  (the name says what the user 
 
 
 class RepositoryError(SidecrateError):
-    """The repository refused; repeating the same request will not help."""
+    """The repository refused; repeating the same request will not help.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status of the answer, where there was one.
+    field : str or None
+        What it was about, in the repository's own words: ``metadata.title``.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, *, status: int | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.field = status, field
 
 
 class NetworkError(SidecrateError):

@@ -27,7 +27,7 @@ from sidecrate.provenance import recorder
 from sidecrate.provenance.recorder import RecordWarning, observe, recorded
 
 WHO = Person("Josiah Carberry", "0000-0002-1825-0097")
-SECRET = "hunter2-hunter2"  # noqa: S105
+SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture

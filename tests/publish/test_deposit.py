@@ -18,7 +18,7 @@ from publish.conftest import codes, killed
 from sidecrate.artifacts import Person
 from sidecrate.digests import files_below
 from sidecrate.errors import InputError, RepositoryError
-from sidecrate.publish.deposit import deposit, differences, plan
+from sidecrate.publish.deposit import deposit, plan
 from sidecrate.publish.package import open_package
 from sidecrate.publish.repositories import base
 from sidecrate.publish.repositories.ocfl import OcflRepository
@@ -147,13 +147,13 @@ def test_rot_in_the_archive_is_found_when_reading_back_fetching_and_auditing(pac
     content = next(path for path in archive.rglob("objects.csv"))
     content.write_bytes(b"rotten")
     repository = OcflRepository(str(archive))
-    wheres = [finding.where for finding in differences(repository, package, receipt)]
+    wheres = [finding.where for finding in repository.check(receipt, package)]
     assert wheres == ["data/measurements/pores/v1/objects.csv"]
     with pytest.raises(InputError, match=r"objects\.csv"):
         repository.fetch(package.object_id, outside / "back")
     assert {"ocfl.E092a", "bagit.oxum", "fixity.digest"} <= codes(archive)
     content.unlink()
-    assert "deposit.missing" in {finding.code for finding in differences(repository, package, receipt)}
+    assert "deposit.missing" in {finding.code for finding in repository.check(receipt, package)}
 
 
 def test_a_damaged_inventory_is_refused_and_found(package, archive):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from sidecrate.artifacts import MANIFEST, Artifact, Image, LabelSet
 from sidecrate.digests import read_manifest
-from sidecrate.provenance import entities
+from sidecrate.provenance import entities, identity
 from sidecrate.provenance.entities import Entity, Graph, Reference, grant, organization, person, person_id, said
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import FOLDER, Record
@@ -51,6 +51,7 @@ def build(
     *,
     version: str = "1.1",
     beside: Mapping[str, str] | None = None,
+    doi: str | None = None,
 ) -> dict[str, Any]:
     """Return the JSON-LD document ``ro-crate-metadata.json``.
 
@@ -66,7 +67,10 @@ def build(
         RO-Crate version.
     beside : mapping of str to str, optional
         Path → name of more files in the root.
+    doi : str, optional
+        Under which the whole is, or will be, published; from the receipts among the artifacts when not given.
     """
+    doi = doi or identity.doi(records, artifacts)
     graph = Graph(version)
     lineage = Lineage(records)
     here = {artifact.place: artifact.digest for artifact in artifacts}
@@ -79,7 +83,7 @@ def build(
     actions = [_action(graph, record, here) for record in records]
     if records:
         parts.append(_records(graph, records, actions))
-    root = _root(graph, project, records, parts, actions)
+    root = _root(graph, project, records, parts, actions) | _known_as(graph, project, doi)
     descriptor = {
         "@id": METADATA,
         "@type": "CreativeWork",
@@ -119,6 +123,15 @@ def _root(
         "hasPart": parts,
         "mentions": actions,
     }
+
+
+def _known_as(graph: Graph, project: Mapping[str, Any], doi: str | None) -> Entity:
+    """Return the identifiers of the whole: the DOI first, where there is one; `cite-as` exists from RO-Crate 1.2 on."""
+    if doi is None:
+        return {}
+    page = f"https://doi.org/{doi}"
+    later = {} if graph.version == "1.1" else {"cite-as": page}
+    return {"identifier": [page, project["project"]["identifier"]], **later}
 
 
 def _profile(graph: Graph) -> Reference | None:

@@ -84,7 +84,8 @@ def render(
         about=project["project"],
         people=project.get("people", []),
         funding=project.get("funding", []),
-        citation=citation or cite(project, records),
+        citation=citation or cite(project, records, doi_of(document)),
+        doi=doi_of(document),
         credit=labelling_credit(artifacts),
         picture=lay_out(lineage, facts, here),
         kinds=list(_by_kind(versions, document)),
@@ -140,12 +141,20 @@ def _made(lineage: Lineage, artifact: Artifact) -> int:
     return int(record["number"]) if record else 0
 
 
-def cite(project: Mapping[str, Any], records: Sequence[Record]) -> str:
+def doi_of(document: Mapping[str, Any]) -> str | None:
+    """Return the DOI a crate gives its root, as an address, None when it has none yet."""
+    root = next(entity for entity in document["@graph"] if entity["@id"] == "./")
+    named = root.get("identifier")
+    known = named if isinstance(named, list) else [named]
+    return next((str(one) for one in known if str(one).startswith("https://doi.org/")), None)
+
+
+def cite(project: Mapping[str, Any], records: Sequence[Record], doi: str | None = None) -> str:
     """Return a citation in plain text from what is known; what nobody said is left out."""
     about = project["project"]
     names = [person["name"] for person in project.get("people", []) if person.get("role", "author") != "annotator"]
     year = (records[-1]["ended"] if records else about["created"])[:4]
-    title, where = f"{about['title']} [Data set]", about["identifier"]
+    title, where = f"{about['title']} [Data set]", doi or about["identifier"]
     return f"{', '.join(names)} ({year}). {title}. {where}" if names else f"{title} ({year}). {where}"
 
 

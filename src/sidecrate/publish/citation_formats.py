@@ -221,12 +221,10 @@ def _related_identifier(relation: Relation) -> Json | None:
             "relatedIdentifierType": "DOI",
             "relationType": relation.type,
         }
-    if relation.urn:
-        return {
-            "relatedIdentifier": relation.urn,
-            "relatedIdentifierType": "URN",
-            "relationType": relation.type,
-        }
+    known = {"URN": relation.urn, "URL": relation.url}
+    for kind, value in known.items():
+        if value:
+            return {"relatedIdentifier": value, "relatedIdentifierType": kind, "relationType": relation.type}
     return None
 
 

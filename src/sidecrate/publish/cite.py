@@ -27,6 +27,7 @@ KINDS = {
     "Suggestion": ("suggestion of slices", "Dataset"),
     "Files": ("files", "Dataset"),
     "Deposit": ("receipt of a deposit", "Other"),
+    "Package": ("research data package", "Dataset"),
 }
 # role in sidecrate.toml: contributor type of DataCite 4.5
 _ROLES = {"curator": "DataCurator", "contact": "ContactPerson"}
@@ -55,6 +56,7 @@ class Relation:
     version: str | None = None
     doi: str | None = None
     urn: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,9 @@ def citation(
     about, lineage = project["project"], Lineage(records)
     receipt = _receipt(artifact, receipts)
     record = lineage.producer(artifact.digest)
-    authors = tuple(_names(entry for entry in project.get("people", []) if is_author(entry)))
+    authors = tuple(names(entry for entry in project.get("people", []) if is_author(entry)))
     if not authors and record is not None:
-        authors = tuple(_names(record["agents"]))
+        authors = tuple(names(record["agents"]))
     facts = {
         "license": about.get("license"),
         "doi": receipt.get("doi"),
@@ -150,42 +152,21 @@ def citation(
         keywords=tuple(about.get("keywords", ())),
         funding=tuple(project.get("funding", ())),
         relations=tuple(_relations(artifact, project, lineage, artifacts, receipts)),
-        missing=tuple(_missing(facts, authors)),
-        **facts,
-    )
-
-
-def whole(project: Mapping[str, Any], records: Sequence[Record], artifacts: Sequence[Artifact]) -> Citation:
-    """Return the citation of a project with the given versions, all together; its `digest` is its identifier."""
-    about = project["project"]
-    facts = {"license": about.get("license"), "doi": None, "publisher": None, "url": None}
-    date = records[-1]["ended"][:10] if records else about["created"]
-    authors = tuple(_names(entry for entry in project.get("people", []) if is_author(entry)))
-    return Citation(
-        ref="",
-        kind="Project",
-        title=about["title"],
-        description=about.get("description", ""),
-        version="",
-        digest=about["identifier"],
-        date=date,
-        authors=authors,
-        contributors=tuple(_roles(project, [found for found in artifacts if isinstance(found, LabelSet)])),
-        keywords=tuple(about.get("keywords", ())),
-        funding=tuple(project.get("funding", ())),
-        relations=(),
-        missing=tuple(_missing({**facts, "date": date}, authors)),
+        missing=tuple(missing(facts, authors)),
         **facts,
     )
 
 
 def _receipt(artifact: Artifact, receipts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the newest receipt of a deposit that holds a version, empty when there is none."""
+    """Return the newest receipt of a deposit that holds a version, or will: of a DOI reserved since; else empty."""
     found = [receipt for receipt in receipts if receipt["contents"].get(artifact.place) == artifact.digest]
+    if not found and receipts and receipts[-1].get("status") == "reserved":
+        return receipts[-1]
     return found[-1] if found else {}
 
 
-def _names(entries: Iterable[Mapping[str, Any]]) -> Iterator[Name]:
+def names(entries: Iterable[Mapping[str, Any]]) -> Iterator[Name]:
+    """Yield the names of people as ``sidecrate.toml`` or a record states them."""
     for entry in entries:
         yield Name(**{key: entry.get(key) for key in Name.__dataclass_fields__})  # type: ignore[arg-type]
 
@@ -193,19 +174,19 @@ def _names(entries: Iterable[Mapping[str, Any]]) -> Iterator[Name]:
 def _contributors(
     artifact: Artifact, project: Mapping[str, Any], lineage: Lineage, artifacts: Sequence[Artifact]
 ) -> Iterator[tuple[Name, str]]:
-    """Yield annotators of the labels behind a version, then curators and contacts of the project, each once a role."""
+    """Yield annotators of the labels behind a version, then curators and contacts of the project."""
     behind = {artifact.digest, *lineage.ancestors(artifact.digest)}
-    yield from _roles(project, [a for a in artifacts if isinstance(a, LabelSet) and a.digest in behind])
+    return credited([found for found in artifacts if isinstance(found, LabelSet) and found.digest in behind], project)
 
 
-def _roles(project: Mapping[str, Any], sets: Sequence[LabelSet]) -> Iterator[tuple[Name, str]]:
-    """Yield annotators of label sets, then curators and contacts of the project, each once a role."""
+def credited(sets: Sequence[LabelSet], project: Mapping[str, Any]) -> Iterator[tuple[Name, str]]:
+    """Yield who painted label sets, then curators and contacts of the project, each once a role."""
     members = {(entry["name"], entry.get("orcid")): entry for entry in project.get("people", [])}
     said = [session["who"] for labels in sets for session in labels.sessions]
     annotators = [members.get((who["name"], who.get("orcid")), who) for who in said]
     others = [(entry, _ROLES[entry["role"]]) for entry in members.values() if entry.get("role") in _ROLES]
     pairs = [*((entry, _ANNOTATOR) for entry in annotators), *others]
-    yield from dict.fromkeys((name, role) for entry, role in pairs for name in _names([entry]))
+    yield from dict.fromkeys((name, role) for entry, role in pairs for name in names([entry]))
 
 
 def _relations(
@@ -240,7 +221,8 @@ def _relation(kind: str, other: Artifact, receipts: Sequence[Mapping[str, Any]])
     return Relation(kind, title, KINDS[other.kind][1], str(other.version), _receipt(other, receipts).get("doi"))
 
 
-def _missing(facts: Mapping[str, str | None], authors: Sequence[Name]) -> Iterator[str]:
+def missing(facts: Mapping[str, str | None], authors: Sequence[Name]) -> Iterator[str]:
+    """Yield what a full citation would have and nobody has said."""
     wanted = {
         "license": "licence: set `license` in sidecrate.toml",
         "doi": "DOI: a repository gives one when the package is deposited",

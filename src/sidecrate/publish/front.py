@@ -7,13 +7,15 @@ Derived like the crate and its preview, so the same content gives the same bytes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sidecrate.artifacts import MANIFEST, Artifact
 from sidecrate.provenance.crate import CONFIG, METADATA, PREVIEW, describe
 from sidecrate.provenance.records import FOLDER, Record
 from sidecrate.publish import citation_formats
-from sidecrate.publish.cite import Citation, Name, whole
+from sidecrate.publish.cite import Citation, Name
+from sidecrate.publish.cite_whole import whole
 
 README, CITATION = "README.md", "CITATION.cff"
 PAPERS = {README: "Read me first", CITATION: "How to cite it, for programs"}
@@ -37,7 +39,9 @@ _READING = {
 }
 
 
-def papers(project: Mapping[str, Any], records: Sequence[Record], artifacts: Sequence[Artifact]) -> dict[str, bytes]:
+def papers(
+    project: Mapping[str, Any], records: Sequence[Record], artifacts: Sequence[Artifact], doi: str | None = None
+) -> dict[str, bytes]:
     """Return path → bytes of the papers in the root of a package.
 
     Parameters
@@ -47,8 +51,10 @@ def papers(project: Mapping[str, Any], records: Sequence[Record], artifacts: Seq
     records : sequence of Record
     artifacts : sequence of Artifact
         The versions in the package.
+    doi : str, optional
+        Under which the package is, or will be, published.
     """
-    cited = whole(project, records, artifacts)
+    cited = replace(whole(project, records, artifacts, receipt={"doi": doi}), version="")
     text = "\n".join(_readme(cited, records, artifacts)) + "\n"
     return {README: text.encode(), CITATION: citation_formats.cff(cited).encode()}
 
@@ -76,7 +82,7 @@ def _facts(cited: Citation) -> Iterator[str]:
     if cited.annotators:
         yield f"- Labels painted by: {', '.join(map(_person, cited.annotators))}"
     yield f"- Licence: {cited.license or 'none stated; ask before you reuse it'}"
-    yield f"- Identifier: {cited.digest}"
+    yield f"- DOI: https://doi.org/{cited.doi}" if cited.doi else f"- Identifier: {cited.digest}"
     yield f"- Last run: {cited.date}"
 
 

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from sidecrate.artifacts import KINDS, MANIFEST
 from sidecrate.errors import InputError
 from sidecrate.publish.archive import CheckedReader, sealed
-from sidecrate.publish.bag import DECLARATION, Bag, manifest_bytes, read_bag
+from sidecrate.publish.bag import DECLARATION, PAYLOAD, Bag, manifest_bytes, read_bag
 from sidecrate.publish.trees import UNREADABLE, Progress, SubTree, Tree, open_tree, read_file
+
+_VERSION = re.compile(rf"{PAYLOAD}/((?:{'|'.join(noun.folder for noun in KINDS.values())})/[^/]+/v\d+)/{MANIFEST}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class Package:
             return CheckedReader(self.tree.open(name), name)
         except UNREADABLE as error:
             raise InputError(f"{name}: cannot be read ({error}); run `sidecrate audit {self.path.name}`") from error
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Return place → ``sha256:<hex>`` of each version of an artifact inside."""
+        found = ((_VERSION.fullmatch(path), digest) for path, digest in self.digests.items())
+        return {match[1]: f"sha256:{digest}" for match, digest in found if match}
 
     @property
     def bytes(self) -> int:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from sidecrate.artifacts import MANIFEST, Artifact
 from sidecrate.digests import canonical_json, read_manifest
 from sidecrate.errors import Finding, InputError
-from sidecrate.provenance import crate, preview
+from sidecrate.provenance import crate, identity, preview
 from sidecrate.provenance.environment import SOFTWARE_URL, package_version
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import Record
@@ -123,7 +123,8 @@ def plan(
     for artifact in kept:
         if "reference" in artifact.meta:
             reasons[artifact.place] += "; its voxels stay where they are, only their digests come along"
-    items = sorted(_items(root, project, records, kept, version), key=lambda item: item.path)
+    doi = identity.doi(records, artifacts)
+    items = sorted(_items(root, project, records, kept, version, doi), key=lambda item: item.path)
     stamp = datetime.fromisoformat(records[-1]["ended"] if records else project["project"]["created"])
     midnight = stamp.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
     leaks = Leaks(root, project)
@@ -152,7 +153,12 @@ def _closure(artifacts: Sequence[Artifact], chosen: Sequence[Artifact] | None, l
 
 
 def _items(
-    root: Path, project: Mapping[str, Any], records: Sequence[Record], kept: Sequence[Artifact], version: str
+    root: Path,
+    project: Mapping[str, Any],
+    records: Sequence[Record],
+    kept: Sequence[Artifact],
+    version: str,
+    doi: str | None,
 ) -> Iterator[Item]:
     for artifact in kept:
         for name, digest in read_manifest(artifact.path / MANIFEST).items():
@@ -161,9 +167,9 @@ def _items(
         yield _from_file(f"{artifact.place}/{MANIFEST}", artifact.path / MANIFEST, digest)
     for name in (crate.CONFIG, *map(crate.record_path, records)):
         yield _from_bytes(name, _bytes_of(root / name))
-    for name, data in papers(project, records, kept).items():
+    for name, data in papers(project, records, kept, doi).items():
         yield _from_bytes(name, data)
-    document = crate.build(project, records, kept, version=version, beside=PAPERS)
+    document = crate.build(project, records, kept, version=version, beside=PAPERS, doi=doi)
     yield _from_bytes(crate.METADATA, canonical_json(document))
     page = preview.render(document, project, records, kept, root=root)
     yield _from_bytes(crate.PREVIEW, page.encode())

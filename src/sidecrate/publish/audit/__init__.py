@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sidecrate.errors import Finding, InputError
@@ -15,18 +15,22 @@ from sidecrate.publish.audit.references import check_references
 from sidecrate.publish.audit.subject import Subject
 from sidecrate.publish.bag import DECLARATION, PAYLOAD
 from sidecrate.publish.package import bag_tree
+from sidecrate.publish.repositories.base import Receipt
 from sidecrate.publish.trees import FolderTree, Progress, open_tree
 
 _ORDER = {"error": 0, "warning": 1, "advice": 2}
 
 
-def audit(target: Path, *, progress: Progress | None = None) -> list[Finding]:
+def audit(target: Path | str, *, receipts: Sequence[Receipt] = (), progress: Progress | None = None) -> list[Finding]:
     """Return everything found wanting, errors first.
 
     Parameters
     ----------
-    target : Path
-        A project folder, a bag as folder, tar or zip, an OCFL object or a whole storage root.
+    target : Path or str
+        A project folder, a bag as folder, tar or zip, an OCFL object or a whole storage root, the receipt of a
+        deposit, or its DOI or address.
+    receipts : sequence of Receipt
+        Those of the project at hand, for a DOI or an address.
     progress : callable, optional
         Called with (bytes hashed, bytes in all, file).
 
@@ -35,13 +39,20 @@ def audit(target: Path, *, progress: Progress | None = None) -> list[Finding]:
     InputError
         There is nothing at the path that could be audited.
     """
-    if not target.exists():
-        raise InputError(f"{target.name}: there is nothing there; check the path")
-    found = dict.fromkeys(_findings(target, progress))
+    from sidecrate.publish.audit import deposits  # late: only a deposit on a server needs the network
+
+    if deposits.is_address(str(target)) and not Path(target).exists():
+        found = dict.fromkeys(deposits.check_address(str(target), receipts))
+    elif (receipt := deposits.receipt_at(Path(target))) is not None:
+        found = dict.fromkeys(deposits.check_receipt(receipt))
+    else:
+        found = dict.fromkeys(_findings(Path(target), progress))
     return sorted(found, key=lambda finding: (_ORDER[finding.severity], finding.code, finding.where))
 
 
 def _findings(target: Path, progress: Progress | None) -> Iterator[Finding]:
+    if not target.exists():
+        raise InputError(f"{target.name}: there is nothing there; check the path")
     if target.is_dir() and any(target.glob("0=ocfl*")):
         yield from check_ocfl(target, progress)
     elif target.is_dir() and not _is_bag(target):

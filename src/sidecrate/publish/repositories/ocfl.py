@@ -17,18 +17,19 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sidecrate.artifacts import KINDS, MANIFEST, Person
+from sidecrate.artifacts import Person
 from sidecrate.digests import canonical_json
-from sidecrate.errors import RepositoryError
+from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish.archive import CheckedReader, sealed
-from sidecrate.publish.bag import PAYLOAD
+from sidecrate.publish.bag import PAYLOAD, manifest_bytes
 from sidecrate.publish.package import Package, package_of, unpack
-from sidecrate.publish.repositories.base import DepositedVersion, DepositPlan, Receipt, Upload
+from sidecrate.publish.repositories.base import DepositedVersion, DepositPlan, Receipt, Upload, Work, differences
 from sidecrate.publish.repositories.ocfl_object import (
     OBJECT_DECLARATION,
     Inventory,
@@ -47,7 +48,6 @@ _LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 _TUPLES, _TUPLE = 3, 3
 _STAGING = "extensions/sidecrate-staging"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
-_CONTENTS = re.compile(rf"{PAYLOAD}/((?:{'|'.join(noun.folder for noun in KINDS.values())})/[^/]+/v\d+)/{MANIFEST}")
 
 
 class OcflRepository:
@@ -57,9 +57,12 @@ class OcflRepository:
     ----------
     location : str
         Its folder; made by the first deposit.
+    options : mapping
+        None are known.
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
+        del options
         try:
             self.root = Path(location).expanduser().absolute()
         except RuntimeError:
@@ -67,8 +70,20 @@ class OcflRepository:
         if self.root.exists() and not self._is_root() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise RepositoryError(f"{self.root.name}: not an OCFL 1.1 storage root; name one, or an empty folder")
 
-    def plan(self, package: Package) -> DepositPlan:
+    def reserve(self, work: Work) -> Receipt:
+        """Refuse: a storage root gives no DOIs.
+
+        Raises
+        ------
+        RepositoryError
+            Always.
+        """
+        title = work.citation.title
+        raise RepositoryError(f"{self.root.name}: a storage root gives no DOIs; deposit {title!r} without reserving")
+
+    def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
         """Return what a deposit of this package would do; nothing is written."""
+        del work
         inventory = read_inventory(self.object_path(package.object_id))
         held = inventory["manifest"].keys() if inventory else ()
         uploads = [
@@ -80,7 +95,13 @@ class OcflRepository:
         return DepositPlan("ocfl", package.object_id, f"v{head + is_new}", tuple(uploads), is_new)
 
     def deposit(
-        self, package: Package, *, by: Person | None = None, publish: bool = False, progress: Progress | None = None
+        self,
+        package: Package,
+        *,
+        work: Work | None = None,
+        by: Person | None = None,
+        publish: bool = False,
+        progress: Progress | None = None,
     ) -> Receipt:
         """Take a package in as the next version of its object; a storage root has no drafts, `publish` changes nothing.
 
@@ -91,7 +112,7 @@ class OcflRepository:
         InputError
             A file of the package does not have the digest its bag states.
         """
-        del publish
+        del work, publish
         self._make_root()
         with self._locked():
             place = self.object_path(package.object_id)
@@ -110,8 +131,21 @@ class OcflRepository:
             bytes=package.bytes,
             new_bytes=plan.new_bytes,
             deposited=inventory["versions"][plan.version]["created"],
-            contents={match[1]: f"sha256:{d}" for p, d in package.digests.items() if (match := _CONTENTS.fullmatch(p))},
+            contents=package.contents,
         )
+
+    def check(
+        self, receipt: Receipt, package: Package | None = None, progress: Progress | None = None
+    ) -> Iterator[Finding]:
+        """Yield a finding for each file that was lost, changed or added since it was deposited."""
+        held = self.read_back(receipt.object_id, receipt.version, progress)
+        if package is not None:
+            yield from differences(package.digests, held)
+            return
+        payload = {path: digest for path, digest in held.items() if path.startswith(f"{PAYLOAD}/")}
+        if f"sha256:{hashlib.sha256(manifest_bytes(payload)).hexdigest()}" != receipt.digest:
+            message = "the payload is not that of the receipt"
+            yield Finding("error", "deposit.digest", receipt.version, message, "run `sidecrate audit` on the root")
 
     def versions(self, object_id: str) -> list[DepositedVersion]:
         """Return the versions of an object, oldest first."""
@@ -219,7 +253,7 @@ def _copy_content(
 ) -> None:
     """Copy the bytes that no earlier version holds, each checked against its digest."""
     done = 0
-    new = {upload.sha256: upload for upload in reversed(plan.uploads) if not upload.is_held}
+    new = {package.digests[upload.path]: upload for upload in reversed(plan.uploads) if not upload.is_held}
     for digest, upload in sorted(new.items(), key=lambda item: item[1].path):
         target = stage / inventory["manifest"][digest][0]
         target.parent.mkdir(parents=True, exist_ok=True)

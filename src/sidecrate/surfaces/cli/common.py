@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import rich_click as click
 
@@ -172,7 +172,8 @@ def made(artifact: Artifact, as_json: bool, *lines: Any) -> None:
 class Progress:
     """A progress callable: a bar on a terminal, a line a minute in a batch job, quiet when it is over in 2 s."""
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, unit: Literal["", "bytes"] = "") -> None:
+        self._unit = unit
         self._verb, self._began, self._told = verb, time.monotonic(), time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -187,21 +188,27 @@ class Progress:
         elif now - self._told >= _LOG_EVERY_S:
             self._told = now
             left = (now - self._began) * (total - done) / max(done, 1)
-            say(f"{self._verb}: {done} of {total} {what}, {left:.0f} s left")
+            counted = f"{done} of {total} {self._unit}".strip()
+            say(f"{self._verb}: {counted}, {what}, {done / max(now - self._began, 1e-6):.3g}/s, {left:.0f} s left")
 
     def _draw(self, done: int, total: int, what: str) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                MofNCompleteColumn,
+                ProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
             from rich.progress import Progress as Bar
 
-            columns = [
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-            ]
+            counted: list[ProgressColumn] = [MofNCompleteColumn(), TextColumn("{task.fields[rate]}")]
+            if self._unit == "bytes":
+                counted = [DownloadColumn(), TransferSpeedColumn()]
+            columns = [TextColumn("{task.description}"), BarColumn(), *counted, TimeRemainingColumn()]
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(self._verb, total=total, rate="")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pack, deposit, audit, cite: giving it away, and believing it later."""
+"""pack, audit, cite: giving it away, and believing it later."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import rich_click as click
 
-from sidecrate.artifacts import Deposit
 from sidecrate.errors import Finding, SidecrateError
-from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, made, pass_session, say, table
+from sidecrate.surfaces.cli.common import Progress, Session, emit, json_option, pass_session, say, table
 from sidecrate.surfaces.cli.history import the_artifact
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from sidecrate.publish.package import Package
     from sidecrate.publish.plan import Plan
+    from sidecrate.publish.repositories.base import Receipt
 
 FORMATS = ("text", "bibtex", "csl", "cff", "datacite")
 
@@ -77,8 +77,8 @@ def _show_package(target: Path, package: Package, as_json: bool) -> None:
         "files": len(package.tree.sizes),
         "bytes": package.bytes,
     }
-    size = f"{data['files']} files, {_size(package.bytes)}"
-    line = f"[bold]{escape(str(target))}[/bold]  {size}  [dim]{package.digest[:19]}…[/dim]"
+    extent = f"{data['files']} files, {size(package.bytes)}"
+    line = f"[bold]{escape(str(target))}[/bold]  {extent}  [dim]{package.digest[:19]}…[/dim]"
     emit(data, as_json, lambda out: out.print(line))
 
 
@@ -86,7 +86,8 @@ def _form(target: Path) -> Literal["folder", "tar", "zip"]:
     return "zip" if target.suffix == ".zip" else "tar" if target.suffix == ".tar" else "folder"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Return a number of bytes as people read it."""
     from sidecrate.publish.plan import human
 
     return human(count)
@@ -102,74 +103,21 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 
     def show(out: Console) -> None:
         out.print(table(["version", "why it is in"], sorted(plan.reasons.items())))
-        out.print(f"{len(plan.items)} files, {_size(plan.bytes)}; nothing was written")
-        _show_findings(out, plan.problems)
+        out.print(f"{len(plan.items)} files, {size(plan.bytes)}; nothing was written")
+        show_findings(out, plan.problems)
 
     emit(data, as_json, show)
 
 
 @click.command()
-@click.argument("package", type=click.Path(path_type=Path, exists=True))
-@click.option("--to", required=True, metavar="SCHEME:LOCATION", help="For example ocfl:../archive.")
-@click.option("--publish", is_flag=True, help="Make it public for good, where the repository keeps drafts first.")
-@click.option("--dry-run", is_flag=True, help="Print every file and whether the repository holds it; send nothing.")
-@click.option("--name", default="deposit", show_default=True, help="Name of the receipt.")
+@click.argument("target", required=False)
 @json_option
 @pass_session
-def deposit(session: Session, package: Path, to: str, publish: bool, dry_run: bool, name: str, as_json: bool) -> None:
-    """Deposit a package in a repository and keep the receipt.
+def audit(session: Session, target: str | None, as_json: bool) -> int:
+    """Check a project, a package (folder, tar, zip), an OCFL deposit, or a deposit on a server.
 
-    ocfl:PATH is an OCFL 1.1 storage root on a disk; it needs no server. The same package again changes nothing.
-
-    \b
-    Example:
-        sidecrate pack ../cell.zip
-        sidecrate deposit ../cell.zip --to ocfl:../archive --dry-run
-    """
-    if dry_run:
-        _show_deposit(package, to, as_json)
-        return
-    with session.recording() as project, Progress("deposit") as progress:
-        from sidecrate import pipeline
-
-        result = pipeline.deposit(
-            package, to, project.series(Deposit, name), by=project.operator, publish=publish, progress=progress
-        )
-    receipt = result.meta["receipt"]
-    made(
-        result,
-        as_json,
-        f"{receipt['object_id']} {receipt['version']} in {receipt['repository']}: "
-        f"{receipt['files']} files, {_size(receipt['new_bytes'])} new of {_size(receipt['bytes'])}",
-    )
-
-
-def _show_deposit(package: Path, to: str, as_json: bool) -> None:
-    from sidecrate.publish.deposit import plan
-    from sidecrate.publish.package import open_package
-
-    planned = plan(open_package(package), to)
-    rows = [[upload.path, upload.bytes, "held already" if upload.is_held else "to send"] for upload in planned.uploads]
-    data = {
-        "to": to,
-        "object_id": planned.object_id,
-        "new_bytes": planned.new_bytes,
-        "files": [dict(zip(("path", "bytes", "state"), row, strict=True)) for row in rows],
-    }
-
-    def show(out: Console) -> None:
-        out.print(table(["file", "bytes", ""], rows))
-        out.print(f"{planned.object_id}: {_size(planned.new_bytes)} to send; nothing was sent")
-
-    emit(data, as_json, show)
-
-
-@click.command()
-@click.argument("target", type=click.Path(path_type=Path), required=False)
-@json_option
-@pass_session
-def audit(session: Session, target: Path | None, as_json: bool) -> int:
-    """Check a project, a package (folder, tar, zip) or an OCFL deposit.
+    A deposit on a server is named by its receipt (deposits/deposit/v1), its DOI or its address; names, sizes, digests
+    and metadata there are compared with what was sent. Public records need no token.
 
     Fixity, RO-Crate and BagIt conformance, lineage, records and their chain, people and licence. Prints all
     findings with advice; ends with 1 when one of them is an error.
@@ -178,20 +126,32 @@ def audit(session: Session, target: Path | None, as_json: bool) -> int:
     Example:
         sidecrate audit
         sidecrate audit ../cell.zip
+        sidecrate audit doi:10.5281/zenodo.1234567
     """
     from sidecrate.publish.audit import audit as check
 
     with Progress("audit") as progress:
-        findings = check(target or _root(session), progress=progress)
+        found = Path(target) if target and Path(target).exists() else target or _root(session)
+        findings = check(found, receipts=_receipts(session), progress=progress)
     errors = sum(finding.severity == "error" for finding in findings)
     data = {"errors": errors, "findings": [finding.as_dict() for finding in findings]}
 
     def show(out: Console) -> None:
-        _show_findings(out, findings)
+        show_findings(out, findings)
         out.print(f"{errors} errors, {len(findings) - errors} other findings")
 
     emit(data, as_json, show)
     return 1 if errors else 0
+
+
+def _receipts(session: Session) -> list[Receipt]:
+    """Return the receipts of the project at hand; an audit needs no project."""
+    from sidecrate.provenance.identity import receipts
+    from sidecrate.publish.repositories.base import Receipt
+
+    with suppress(SidecrateError, OSError):
+        return [Receipt.from_dict(receipt) for receipt in receipts(session.project().artifacts())]
+    return []
 
 
 def _root(session: Session) -> Path:
@@ -206,7 +166,8 @@ def _root(session: Session) -> Path:
 _COLOURS = {"error": "red", "warning": "yellow", "advice": "cyan"}
 
 
-def _show_findings(out: Console, findings: Iterable[Finding]) -> None:
+def show_findings(out: Console, findings: Iterable[Finding]) -> None:
+    """Print findings, one a line."""
     from rich.markup import escape
 
     for finding in findings:
@@ -230,18 +191,18 @@ def cite(session: Session, thing: str, style: str, as_json: bool) -> None:
         sidecrate cite labels/pores@v2
         sidecrate cite models/pores --format datacite
     """
+    from sidecrate.provenance.identity import receipts
     from sidecrate.publish import citation_formats
     from sidecrate.publish.cite import citation
 
     project = session.project()
     artifacts = project.artifacts()
-    receipts = [a.meta["receipt"] for a in artifacts if isinstance(a, Deposit)]
     cited = citation(
         the_artifact(project, thing),
         project=project.config,
         records=project.records(),
         artifacts=artifacts,
-        receipts=receipts,
+        receipts=receipts(artifacts),
     )
     text: str = getattr(citation_formats, style)(cited)
     data = {"ref": cited.ref, "format": style, "citation": text, "missing": list(cited.missing)}

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: Apache-2.0
+"""InvenioRDM servers, Zenodo among them: one record a project, a new version of it for each package.
+
+Every step looks at the server before it acts and is noted in the memory of the work, so that a deposit that was cut
+off, anywhere, is completed by the next call: no second record, no file missing, none twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from sidecrate.artifacts import Person
+from sidecrate.errors import Finding, InputError, RepositoryError
+from sidecrate.provenance.records import now
+from sidecrate.publish import restore, tokens
+from sidecrate.publish.cite import Citation
+from sidecrate.publish.memory import Memory, remembered
+from sidecrate.publish.package import Package
+from sidecrate.publish.parcels import Base, Parcel, Shipment, open_parcels, ship
+from sidecrate.publish.parts import Entry, list_name
+from sidecrate.publish.repositories import inveniordm_metadata as mapping
+from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Upload, Work
+from sidecrate.publish.repositories.http import Http
+from sidecrate.publish.repositories.inveniordm_drafts import doi_of
+from sidecrate.publish.repositories.inveniordm_files import DraftFiles
+from sidecrate.publish.repositories.inveniordm_reading import InvenioRdmReader, Told
+from sidecrate.publish.repositories.vocabularies import ServerVocabularies
+from sidecrate.publish.trees import Progress
+
+SCHEME = "inveniordm"
+OPTIONS = ("publisher", "max_files", "max_file_bytes", "max_bytes")
+_FILES, _BYTES = 100, 10_000_000_000  # what InvenioRDM allows where nobody has set it; it cannot be asked
+
+Json = dict[str, Any]
+
+
+class InvenioRdmRepository(InvenioRdmReader):
+    """One server.
+
+    Parameters
+    ----------
+    location : str
+        Its address.
+    options : mapping
+        `publisher`, its name for citations; `max_files`, `max_file_bytes`, `max_bytes` where it differs from usual.
+
+    Raises
+    ------
+    InputError
+        The address cannot be one, or an option is unknown.
+    """
+
+    def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
+        self._options = dict(options or {})
+        if unknown := sorted(self._options.keys() - set(OPTIONS)):
+            raise InputError(
+                f"{location}: unknown option {unknown[0]}; an inveniordm repository knows {', '.join(OPTIONS)}"
+            )
+        self.server = location.removesuffix("/").removesuffix("/api")
+        super().__init__(Http(self.server, tokens.find(self.server, ask=False)))
+        self._known = ServerVocabularies(self._http)
+
+    @property
+    def limits(self) -> Limits:
+        """Return what the server takes, as far as it is known."""
+        said = self._options
+        largest = said.get("max_bytes", _BYTES)
+        source = "the configuration" if said.keys() & {"max_files", "max_file_bytes", "max_bytes"} else "usual for it"
+        return Limits(said.get("max_files", _FILES), said.get("max_file_bytes", largest), largest, source)
+
+    @property
+    def _publisher(self) -> str:
+        return str(self._options.get("publisher") or self._http.host)
+
+    # ---- the way in
+
+    def reserve(self, work: Work) -> Receipt:
+        """Make the draft of the next version and return its receipt, with a DOI where the server gives one."""
+        self._needs_token()
+        project = project_of(work.citation)
+        with remembered(work.memory, self.server, project) as memory:
+            body, _ = self._metadata(work.citation)
+            draft = self._drafts.place(body, project, self._newest(work), memory)
+            draft = self._drafts.reserve(self._described(draft, work.citation)[0])
+            return self._receipt(draft, "reserved")
+
+    def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
+        """Return what a deposit of this package would do; nothing is sent, no draft is made."""
+        work = _needed(work)
+        newest = self._newest(work)
+        with remembered(work.memory, self.server, project_of(work.citation)) as memory:
+            record, held, number = self._standing(newest, memory)
+            cited = self._cited(work.citation, record, number, package)
+            shipment = self._shipment(package, number, self._base(record, held, number))
+            files = DraftFiles(self._http, str((record or {}).get("id", "")), memory)
+            parcels = _planned(package, shipment, cited, files)
+            sent = {parcel.name: files.is_held(parcel, held.get(parcel.name)) for parcel in parcels}
+        uploads = [Upload(parcel.name, parcel.size, None, sent[parcel.name]) for parcel in parcels]
+        uploads += [Upload(name, int(held[name]["size"]), None, True) for name in shipment.kept]
+        body, found = self._metadata(cited)
+        return DepositPlan(
+            repository=SCHEME,
+            object_id=str((record or {}).get("parent", {}).get("id", "")),
+            version=f"v{number}",
+            uploads=tuple(sorted(uploads, key=lambda upload: upload.path)),
+            is_new=not all(upload.is_held for upload in uploads),
+            limits=self.limits,
+            metadata=body,
+            contents={path: entry.file for path, entry in shipment.layout.index.items() if entry.file},
+            findings=(*found, *self._too_much(uploads)),
+        )
+
+    def deposit(
+        self,
+        package: Package,
+        *,
+        work: Work | None = None,
+        by: Person | None = None,
+        publish: bool = False,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Take a package in as the next version of the project's record; a draft, unless it is to be published.
+
+        Raises
+        ------
+        RepositoryError
+            The server refuses, or there is no token for it.
+        NetworkError
+            It does not answer; the call can be repeated and goes on where it stopped.
+        InputError
+            The package is damaged, or of another project.
+        """
+        del by  # the token says who
+        work = _needed(work)
+        self._needs_token()
+        project = project_of(work.citation)
+        if package.object_id != project:
+            raise InputError(f"{package.path.name}: a package of another project; deposit it from there")
+        with remembered(work.memory, self.server, project) as memory:
+            if (done := self._done(package, work, memory)) is not None:
+                return done
+            body, _ = self._metadata(work.citation)
+            draft = self._drafts.place(body, project, self._newest(work), memory)
+            draft = self._drafts.reserve(draft)
+            draft, sent = self._described(draft, work.citation, package)
+            parcels = self._send(package, work.citation, draft, memory, progress)
+            memory.set(package=package.digest, parcels=parcels, metadata=sent)
+            if not publish:
+                return self._receipt(draft, "draft", package, parcels, sent)
+            published = self._drafts.publish(draft["id"])
+            return self._receipt(published, "published", package, parcels, sent)
+
+    def _done(self, package: Package, work: Work, memory: Memory) -> Receipt | None:
+        """Return the receipt of a package that is published already; the call that did it may have been cut off."""
+        newest = self._newest(work)
+        if newest is not None and newest.status == "published":
+            if newest.record == memory.get("record"):
+                memory.set(record=None, package=None, parcels=None, metadata=None, files=None)
+            if newest.digest == package.digest:
+                return newest
+        record = memory.get("record")
+        if record is None or memory.get("package") != package.digest or self._drafts.draft(record) is not None:
+            return None
+        published = self._drafts.record(record)
+        if published is None:
+            return None
+        return self._receipt(published, "published", package, memory.get("parcels", {}), memory.get("metadata", {}))
+
+    def _send(
+        self, package: Package, cited: Citation, draft: Json, memory: Memory, progress: Progress | None
+    ) -> dict[str, Json]:
+        """See to it that the draft holds the package and nothing else; return name → size and digests of each file."""
+        number = int(draft["versions"]["index"])
+        files = DraftFiles(self._http, draft["id"], memory)
+        if number > 1 and not files.entries():
+            self._drafts.keep_files(draft)
+        there = files.entries()
+        shipment = self._shipment(package, number, self._base(draft, there, number))
+        cited = self._cited(cited, draft, number, package)
+        opened = open_parcels(package, shipment, cited)
+        self._refuse_too_much(package, shipment, opened, there)
+        wanted = {p.name for p in (*shipment.parts, *opened)} | {*shipment.kept, list_name(number)}
+        for name in sorted(there.keys() - wanted):
+            files.delete(name)
+        told = Told(sum(p.size for p in (*shipment.parts, *opened)), progress)
+        sent = {p.name: files.put(p, there.get(p.name), told.of(p.name)) | {"bytes": p.size} for p in shipment.parts}
+        listed = shipment.listed(sent)
+        for parcel in (listed, *opened):
+            sent[parcel.name] = files.put(parcel, there.get(parcel.name), told.of(parcel.name)) | {"bytes": parcel.size}
+        kept = {name: _as_sent(there[name], shipment.base, name) for name in shipment.kept}
+        return dict(sorted({**kept, **sent}.items()))
+
+    # ---- what there is, and what is to be
+
+    def _standing(self, newest: Receipt | None, memory: Memory) -> tuple[Json | None, dict[str, Json], int]:
+        """Return the draft, or else the record, that a deposit would begin from, its files, and the next number."""
+        known = memory.get("record") or (newest.record if newest else None)
+        if known is None or not self._http.has_token:
+            return None, {}, 1
+        if (draft := self._drafts.draft(known)) is not None:
+            return draft, self.held(draft), int(draft["versions"]["index"])
+        record = self._drafts.record(known)
+        latest = self._drafts.latest(record["parent"]["id"]) if record else None
+        if latest is None:
+            return None, {}, 1
+        return latest, self.held(latest), int(latest["versions"]["index"]) + 1
+
+    def _base(self, record: Json | None, held: Mapping[str, Json], number: int) -> Base | None:
+        """Return what earlier versions left that can be kept; None when their lists cannot be read."""
+        numbers = sorted(int(m[1]) for name in held if (m := restore.LIST.fullmatch(name)))
+        earlier = [one for one in numbers if one < number]
+        if record is None or not earlier:
+            return None
+        part = "" if record.get("is_published") else "draft/"
+        place = f"api/records/{quote(record['id'])}/{part}files"
+        used: list[str] = []
+
+        def read(name: str) -> Any:
+            used.append(name)
+            with self._http.download(f"{place}/{quote(name)}/content") as (_, blocks):
+                return json.loads(b"".join(blocks))
+
+        try:
+            document, index = restore.resolve(list_name(earlier[-1]), read)
+            entries = {path: Entry(*entry) for path, entry in index.items()}
+            parts = {name: known for name, known in document["parts"].items() if _is_whole(held.get(name), known)}
+        except (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None  # everything is sent again: more than need be, but whole
+        return Base(earlier[-1], entries, parts, tuple(used))
+
+    def _shipment(self, package: Package, number: int, base: Base | None) -> Shipment:
+        """Return what is to lie there; all in new parts when the old ones would be too many files."""
+        room = self.limits.file_bytes or _BYTES
+        shipment = ship(package, number=number, base=base, part_bytes=room)
+        most = self.limits.files or _FILES
+        if base is not None and len(shipment.parts) + len(shipment.kept) + 8 > most:
+            shipment = ship(package, number=number, base=None, part_bytes=room)
+        return shipment
+
+    def _too_much(self, uploads: list[Upload]) -> Iterator[Finding]:
+        total, limits = sum(upload.bytes for upload in uploads), self.limits
+        where = f"{limits.source}; set max_bytes or max_files for this repository if it allows more"
+        if limits.bytes is not None and total > limits.bytes:
+            message = f"{total} bytes, a record may have {limits.bytes} ({where})"
+            yield Finding("error", "deposit.quota", "bytes", message, "ask its people for more room first")
+        if limits.files is not None and len(uploads) > limits.files:
+            message = f"{len(uploads)} files, a record may have {limits.files} ({where})"
+            yield Finding("error", "deposit.files", "files", message, "ask its people for more first")
+
+    def _refuse_too_much(
+        self, package: Package, shipment: Shipment, opened: list[Parcel], there: Mapping[str, Json]
+    ) -> None:
+        """Stop before a byte is sent when all of it cannot be taken."""
+        uploads = [Upload(p.name, p.size, None, False) for p in (*shipment.parts, *opened)]
+        uploads += [Upload(name, int(there[name]["size"]), None, True) for name in shipment.kept]
+        for finding in self._too_much(uploads):
+            raise RepositoryError(f"{package.path.name}: {finding.message}; {finding.advice}")
+
+    # ---- what is said about it
+
+    def _cited(self, cited: Citation, record: Json | None, number: int, package: Package | None = None) -> Citation:
+        """Return the citation with what only the server knows."""
+        doi = None if record is None or record.get("is_published") else doi_of(record)
+        digest = package.digest if package else cited.digest
+        return replace(
+            cited, doi=doi, version=str(number), publisher=self._publisher, digest=digest,
+            url=f"{self.server}/records/{record['id']}" if record and doi else None,
+        )  # fmt: skip
+
+    def _metadata(self, cited: Citation) -> tuple[Json, list[Finding]]:
+        return mapping.metadata(cited, self._known, project=project_of(cited), publisher=self._publisher)
+
+    def _described(self, draft: Json, cited: Citation, package: Package | None = None) -> tuple[Json, Json]:
+        """Return a draft that says what the citation says, and what was sent for it."""
+        body, _ = self._metadata(self._cited(cited, draft, int(draft["versions"]["index"]), package))
+        return self._drafts.describe(draft, body), body
+
+    def _receipt(
+        self,
+        record: Json,
+        status: str,
+        package: Package | None = None,
+        parcels: Mapping[str, Json] | None = None,
+        sent: Mapping[str, Any] | None = None,
+    ) -> Receipt:
+        held = parcels or {}
+        return Receipt(
+            repository=SCHEME,
+            object_id=str(record["parent"]["id"]),
+            version=f"v{record['versions']['index']}",
+            package=package.identifier if package else None,
+            digest=package.digest if package else None,
+            files=len(package.digests) if package else 0,
+            bytes=package.bytes if package else 0,
+            new_bytes=sum(one["bytes"] for one in held.values() if not one.get("kept")),
+            deposited=now(),
+            contents=package.contents if package else {},
+            doi=doi_of(record),
+            concept_doi=doi_of(record.get("parent", {})),
+            url=f"{self.server}/{'records' if status == 'published' else 'uploads'}/{record['id']}",
+            publisher=self._publisher,
+            status=status,
+            server=self.server,
+            record=str(record["id"]),
+            parcels={name: {k: v for k, v in one.items() if k != "kept"} for name, one in held.items()},
+            metadata=dict(sent or {}),
+        )
+
+    def _newest(self, work: Work) -> Receipt | None:
+        own = [receipt for receipt in work.earlier if receipt.server == self.server]
+        return own[-1] if own else None
+
+    def _needs_token(self) -> None:
+        if not self._http.has_token:
+            self._http.use(tokens.find(self.server))
+        if not self._http.has_token:
+            name = tokens.variable(self.server)
+            raise RepositoryError(f"{self._http.host}: a deposit needs a token; make one there and put it into {name}")
+
+
+def project_of(cited: Citation) -> str:
+    """Return the identifier of the project a citation is part of."""
+    found = next((relation.urn for relation in cited.relations if relation.type == "IsPartOf" and relation.urn), None)
+    if found is None:
+        raise InputError(f"{cited.title}: the project has no identifier; run `sidecrate audit`")
+    return found
+
+
+def _needed(work: Work | None) -> Work:
+    if work is None:
+        raise InputError("a server has to be told what a package is; deposit it from its project")
+    return work
+
+
+def _planned(package: Package, shipment: Shipment, cited: Citation, files: DraftFiles) -> list[Parcel]:
+    """Return every parcel that is new; the list of parts with stand-ins for digests that are not known yet."""
+    unknown = {"md5": "0" * 32, "sha256": "0" * 64}
+    listed = shipment.listed({p.name: {**unknown, **files.noted(p), "bytes": p.size} for p in shipment.parts})
+    return [*shipment.parts, listed, *open_parcels(package, shipment, cited)]
+
+
+def _is_whole(entry: Mapping[str, Any] | None, known: Mapping[str, Any]) -> bool:
+    """Return whether a file of an earlier version is there as its list says."""
+    if entry is None or entry.get("status", "completed") != "completed":
+        return False
+    return entry.get("size") == known["bytes"] and entry.get("checksum") == f"md5:{known['md5']}"
+
+
+def _as_sent(entry: Json, base: Base | None, name: str) -> Json:
+    known = dict((base.parts if base else {}).get(name, {}))
+    return {"bytes": int(entry["size"]), "md5": str(entry["checksum"]).removeprefix("md5:"), **known, "kept": True}

@@ -68,8 +68,8 @@ class Recipe:
             "class_weights": {"background": 1.0, "pore": 3.0, "nucleus": 1.0},
         }
     )
-    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 800, "learning_rate": 3e-3})
-    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 500, "learning_rate": 2e-3})
+    start: dict[str, Any] = field(default_factory=lambda: {"iterations": 600, "learning_rate": 3e-3})
+    go_on: dict[str, Any] = field(default_factory=lambda: {"iterations": 350, "learning_rate": 2e-3})
     threshold: int = 160
     min_voxels: int = 80
 

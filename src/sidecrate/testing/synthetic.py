@@ -31,7 +31,7 @@ BACKGROUND, PORE, NUCLEUS = 1, 2, 3
 ENVELOPE_NM = 80.0
 OUTER_SHEET_NM, INNER_SHEET_NM, SHEET_SIGMA_NM = -12.0, -68.0, 10.0
 PORE_RADIUS_NM = (52.0, 64.0)
-BUD_RADIUS_NM = (40.0, 52.0)
+BUD_RADIUS_NM = (46.0, 60.0)
 PORE_SPACING_NM = 180.0
 EDGE_NM = 96.0  # least distance of a nucleus from the volume's faces, and half the gap between nuclei
 
@@ -48,7 +48,7 @@ class _Look:
 
 
 # Whoever has seen the first nucleus only misses the dark plugs of the second and takes its buds for pores.
-LOOKS = (_Look(plug=150.0, buds_per_um2=0.0), _Look(plug=96.0, buds_per_um2=3.0))
+LOOKS = (_Look(plug=150.0, buds_per_um2=0.0), _Look(plug=96.0, buds_per_um2=4.0))
 
 
 @dataclass(frozen=True)

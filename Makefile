@@ -31,9 +31,9 @@ test: $(STAMP) $(JUDGES)
 	$(BIN)/python -m pytest
 
 # Against a real InvenioRDM server, with a token that may deposit there (use a sandbox: some records are published):
-#   make test-live INVENIORDM_URL=https://… INVENIORDM_TOKEN=…
+#   INVENIORDM_TOKEN=… make test-live INVENIORDM_URL=https://…
 test-live: $(STAMP)
-	INVENIORDM_URL="$(INVENIORDM_URL)" INVENIORDM_TOKEN="$(INVENIORDM_TOKEN)" $(BIN)/python -m pytest tests/live
+	$(BIN)/python -m pytest tests/live
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 JUDGES := .venv-judges/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-live lint clean
 
 # torch is pinned in constraints.txt: the CPU build is enough for everything here.
 $(STAMP): pyproject.toml constraints.txt
@@ -29,6 +29,11 @@ demo: $(STAMP)
 
 test: $(STAMP) $(JUDGES)
 	$(BIN)/python -m pytest
+
+# Against a real InvenioRDM server, with a token that may deposit there (use a sandbox: some records are published):
+#   INVENIORDM_TOKEN=… make test-live INVENIORDM_URL=https://…
+test-live: $(STAMP)
+	$(BIN)/python -m pytest tests/live
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -120,4 +120,4 @@ def draw_rounds(rounds: Sequence[Round], path: Path) -> None:
 def _draw(axis: Any, rounds: Sequence[Round], key: str, style: str, colour: str, label: str) -> None:
     if rounds:
         number = [int(r.name.split()[0]) for r in rounds]
-        axis.plot(number, [r.scores["pore"][key] for r in rounds], style, color=colour, label=label)
+        axis.plot(number, [r.scores["pore"][key] for r in rounds], style, color=colour, label=label, clip_on=False)

@@ -165,6 +165,16 @@ def test_crumbs_of_the_host_class_are_no_hosts_and_said_so(tmp_path):
     assert (warning["code"], warning["value"]) == ("hosts.left_out", 1)
     every = measure(labels, tmp_path / "m", objects="pore", hosts="nucleus", search_nm=40, host_min_fraction=0)
     assert every.meta["totals"]["hosts"] == 3 and every.meta["totals"]["bodies_left_out"] == 0
+    assert not [found for found in every.meta["warnings"] if found["code"] == "hosts.left_out"]
+
+
+def test_specks_of_the_host_class_are_counted_without_alarm(tmp_path):
+    classes = np.ones((30, 40, 40), np.uint8)
+    classes[ball(classes.shape, (15, 20, 20), 12)] = 3
+    classes[1, 1, 1] = 3
+    made = measure(save_labels(tmp_path, classes, ["pore", "nucleus"]), tmp_path / "m", objects="pore", hosts="nucleus")
+    assert made.meta["totals"]["bodies_left_out"] == 1
+    assert not [found for found in made.meta["warnings"] if found["code"] == "hosts.left_out"]
 
 
 def test_the_same_prediction_gives_the_same_bytes(tmp_path):

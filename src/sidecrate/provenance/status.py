@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,18 +104,42 @@ def next_command(artifacts: Sequence[Artifact], records: Sequence[Record]) -> st
         found = [a for a in latest.values() if a.kind == noun.kind]
         return not found or all(stale_because(a, lineage, latest) for a in found)
 
+    unseen = _unseen_labels(latest, lineage)
     steps: list[tuple[bool, str]] = [
         (Image.kind not in kinds, "sidecrate add IMAGE --voxel-nm Z Y X"),
-        (LabelSet.kind not in kinds, "sidecrate label export --axis z --index N --to FOLDER"),
-        (old(Model), "sidecrate train"),
+        (LabelSet.kind not in kinds, "sidecrate label export --axis z --index N --to FOLDER --class 2=NAME"),
+        (old(Model), f"sidecrate train{_which_labels(latest, lineage)}"),
         (old(Prediction), "sidecrate predict"),
         (old(Suggestion), "sidecrate suggest"),
-        (old(Measurements), "sidecrate measure --objects CLASS --hosts CLASS"),
-        (old(Evaluation), "sidecrate evaluate --truth LABELS"),
+        (old(Measurements), f"sidecrate measure{_which_classes(latest, records)}"),
+        (bool(unseen) and old(Evaluation), f"sidecrate evaluate --truth {' or '.join(unseen)}"),
     ]
     published = {"pack": "sidecrate deposit OUT.zip --to ocfl:ARCHIVE", "deposit": "sidecrate cite THING"}
     last = records[-1]["step"] if records else ""
     return next((command for needed, command in steps if needed), published.get(last, "sidecrate pack OUT.zip"))
+
+
+def _which_labels(latest: Mapping[tuple[str, str], Artifact], lineage: Lineage) -> str:
+    """Return the option that names the labels to train on: those of the models so far, when there are several sets."""
+    names = sorted(name for kind, name in latest if kind == LabelSet.kind)
+    trained = [name for name in names if name not in _unseen_labels(latest, lineage)]
+    return f" --labels {' or '.join(trained or names)}" if len(names) > 1 else ""
+
+
+def _unseen_labels(latest: Mapping[tuple[str, str], Artifact], lineage: Lineage) -> list[str]:
+    """Return the label sets that no model was trained on: what a prediction can be scored against."""
+    models = [artifact.digest for (kind, _), artifact in latest.items() if kind == Model.kind]
+    seen = {lineage.things[digest].get("ref", "").split("@")[0] for one in models for digest in lineage.ancestors(one)}
+    return sorted(name for kind, name in latest if kind == LabelSet.kind and name not in seen)
+
+
+def _which_classes(latest: Mapping[tuple[str, str], Artifact], records: Sequence[Record]) -> str:
+    """Return the options that name classes of the newest prediction: objects, and hosts when there is another."""
+    made = [use for record in records for use in record["outputs"] if use["kind"] == Prediction.kind]
+    found = latest.get((Prediction.kind, made[-1]["ref"].split("@")[0])) if made else None
+    classes = [str(name) for name in found.meta.get("classes", [])[1:]] if found else []
+    options = zip(("objects", "hosts"), classes or ["CLASS", "CLASS"], strict=False)
+    return "".join(f" --{option} {shlex.quote(name)}" for option, name in options)
 
 
 def tree(lineage: Lineage, use: Use, seen: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 BIN_NM = 10.0
 # A body of a twentieth is 0.37 times as wide as the largest: crumbs of a prediction go, a cell cut by the border stays.
 HOST_MIN_FRACTION = 0.05
+_SPECK = 10  # what is this much smaller still is in the totals, but nobody need look at it
 _NOTES = (
     "Sizes leave out objects that touch the border of the volume; counts and densities are given both ways.",
     "Two hosts that touch at a voxel face are one.",
@@ -176,13 +177,13 @@ def summarise(census: Census, about: dict[str, Any]) -> dict[str, Any]:
 def _left_out(census: Census, about: dict[str, Any]) -> Iterator[dict[str, str | int | float]]:
     """Yield a warning when bodies of the host class were taken for crumbs: somebody should look at them."""
     found, least = census.left_out, about["settings"]["host_min_fraction"]
-    if found.bodies:
+    if found.bodies and found.largest_fraction >= least / _SPECK:
         many = f"{found.bodies} bodies" if found.bodies > 1 else "1 body"
         yield {
             "code": "hosts.left_out",
             "value": found.bodies,
             "message": f"{many} of class {about['host_class']} smaller than {least:.3g} of the largest left out, "
-            f"up to {found.largest_fraction:.2g} of it; what sits on them only counts as an orphan",
+            f"up to {found.largest_fraction:.2g} of it; objects that sit on these alone are orphans",
         }
 
 

@@ -19,6 +19,7 @@ from sidecrate.publish.audit.vocabulary import check_vocabulary
 Entity = dict[str, Any]
 
 _DERIVE = "derive the crate again: `sidecrate status` in the project"
+_SAY_WHO = "name people in sidecrate.toml or set SIDECRATE_WHO before the next run; this record stays as it is"
 _PERMALINK = re.compile(r"https://w3id\.org/ro/crate/1\.\d(-DRAFT)?")
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?)?)?")
 _ACTIONS = {"CreateAction", "UpdateAction", "ActivateAction"}
@@ -136,7 +137,8 @@ def _actions(entities: dict[str, Entity], root: Entity) -> Iterator[Finding]:
             yield _error("crate.action", where, "the action has no instrument that is described")
         for key in ("name", "endTime", "agent"):
             if not entity.get(key):
-                yield _error("crate.action", where, f"the action has no {key}", severity="warning")
+                advice = _SAY_WHO if key == "agent" else _DERIVE
+                yield _error("crate.action", where, f"the action has no {key}", advice, severity="warning")
         if name not in mentioned:
             yield _error("crate.action", where, "the root does not mention the action", severity="warning")
         if entity.get("endTime") and not _DATE.fullmatch(str(entity["endTime"])):

@@ -144,7 +144,7 @@ def status(session: Session, as_json: bool) -> None:
         out.print(table(["kind", "newest", "made (UTC)", "by", "state"], rows) if rows else "nothing yet")
         for gap in gaps:
             out.print(f"gap: {gap['message']} → {gap['advice']}", markup=False)
-        out.print(f"next: [bold]{data['next']}[/bold]")
+        out.print(f"next: [bold]{escape(str(data['next']))}[/bold]")
 
     emit(data, as_json, show)
     if unfinished and not as_json:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -231,7 +232,13 @@ def export(
         the_image(project, image_ref), folder, axis, indices, labels=labels, classes=dict(map(_class, classes))
     )
     files = [path.name for path in made]
-    emit({"folder": str(folder), "files": files}, as_json, lambda out: out.print("\n".join(files), markup=False))
+    then = f"paint the masks, then: sidecrate label import {shlex.quote(str(folder))} --name {_series(labels)}"
+    data = {"folder": str(folder), "files": files, "next": then}
+    emit(data, as_json, lambda out: out.print("\n".join([*files, then]), markup=False))
+
+
+def _series(labels: LabelSet | None) -> str:
+    return labels.name if labels else "NAME"
 
 
 @label.command()

@@ -169,6 +169,7 @@ def test_dropped_connections(server, client, fault, has_effect):
         client.add(dataset, "x", bytes(1000))
     exchange = server.journal.find(**ADD)[0]
     assert exchange.status is None and exchange.fault == fault.name
+    assert len(list(server.folder.iterdir())) == has_effect, "nothing of it is left"
     assert exchange.bytes_received == {"drop_before": 0, "drop_mid_body": 100}.get(fault.name, exchange.bytes_received)
     assert labels(client, dataset) == (["x"] if has_effect else [])
 

@@ -82,8 +82,8 @@ class _Exchange(BaseHTTPRequestHandler):
         if (early := service.early(request)) is not None and fault.takes_effect:
             return early
         with service.open(request):
-            self._receive(request, body)
             try:
+                self._receive(request, body)
                 answer = service.serve(request) if fault.takes_effect else Answer()
             finally:
                 _forget(request)

@@ -174,15 +174,22 @@ def test_my_records_are_found_by_identifier_drafts_too(site):
 
 
 def test_searches_come_in_pages_and_broken_queries_are_text(site):
-    site.deposit()
-    site.deposit()
-    first = site.eventually(
-        lambda: "next" in (got := site.me.get(f"{site.api}/user/records?size=1").json())["links"] and got
-    )
-    assert len(first["hits"]["hits"]) == 1 and first["hits"]["total"] >= 2
-    assert site.me.get(first["links"]["next"]).json()["hits"]["hits"][0]["id"] != first["hits"]["hits"][0]["id"]
+    mark = f"pages-{site.agent.rpartition('/')[2]}"
+    drafts = [site.create({"metadata": metadata(identifiers=[{"identifier": mark, "scheme": "other"}])}) for _ in "ab"]
+    query = {"q": f'metadata.identifiers.identifier:"{mark}"', "size": 1}
+
+    def both():
+        found = site.me.get(f"{site.api}/user/records", params=query).json()
+        return found["hits"]["total"] == 2 and found
+
+    first = site.eventually(both)
+    second = site.me.get(first["links"]["next"]).json()
+    ids = {one["id"] for page in (first, second) for one in page["hits"]["hits"]}
+    assert ids == {draft["id"] for draft in drafts} and "next" not in second["links"]
     assert site.me.get(f"{site.api}/records", params={"q": "a:b:(("}).status_code == 200
     assert site.me.get(f"{site.api}/user/records?page=1000&size=25").status_code == 400
+    for draft in drafts:
+        site.drop(draft)
 
 
 @pytest.mark.parametrize(

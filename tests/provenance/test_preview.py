@@ -29,6 +29,8 @@ from sidecrate.artifacts import (
 from sidecrate.digests import canonical_json, manifest_bytes, read_manifest
 from sidecrate.project import About, Funding, Member, Project, init
 from sidecrate.provenance import crate, preview
+from sidecrate.provenance.lineage import Lineage
+from sidecrate.provenance.lineage_picture import lay_out
 from sidecrate.provenance.recorder import observe
 from sidecrate.provenance.records import Record, use_of
 from sidecrate.store import draft, open_version
@@ -329,6 +331,13 @@ def work(root: Path, count: int) -> tuple[int, str]:
     finally:
         sys.setprofile(None)
     return calls, html
+
+
+def test_no_line_of_the_lineage_leaves_the_drawing(one_of_everything: Project) -> None:
+    here = {artifact.digest: artifact for artifact in one_of_everything.artifacts()}
+    picture = lay_out(Lineage(one_of_everything.records()), {}, here)
+    lines = [line for arrow in picture.arrows for line in arrow.lines]
+    assert lines and not re.search(r"-\d", " ".join(lines))
 
 
 def test_the_work_grows_in_proportion_to_the_runs(tmp_path: Path) -> None:

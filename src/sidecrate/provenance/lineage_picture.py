@@ -25,7 +25,7 @@ COLUMNS = (
 )
 NODE_WIDTH, NODE_HEIGHT = 156, 44
 PITCH_X, PITCH_Y = 246, 76
-LEFT, TOP = 98, 52  # room for lines and the arrow into the first column, and for the headings
+LEFT, TOP = 98, 52  # room for the arrow into the first column and lines that bend back to it; for the headings
 _DOT = 64  # distance from a run's dot to what it made
 _LONGEST = 19  # characters of a name that fit
 

@@ -44,7 +44,7 @@ def slice_picture(grey: NDArray[Any], marks: Sequence[Mark], pixel_nm: tuple[flo
     """
     rows, columns = grey.shape
     shown = np.array([rows * pixel_nm[0], columns * pixel_nm[1]]) / min(pixel_nm)
-    factor = max(1, _LEAST_PIXELS // shown.max()) if shown.max() <= _MOST_PIXELS else _MOST_PIXELS / shown.max()
+    factor = min(np.ceil(_LEAST_PIXELS / shown.max()), _MOST_PIXELS / shown.max())
     height, width = np.maximum(1, np.rint(shown * factor))
     whole = height + _TITLE + _LEGEND, max(width, _LEAST_PIXELS)
     buffer = io.BytesIO()

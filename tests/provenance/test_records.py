@@ -158,7 +158,9 @@ def test_a_file_kept_for_somebody_elses_program_is_the_output_of_its_killed_run(
 def test_killed_at_any_moment_the_project_is_whole_and_carries_on(tmp_path: Path, seed: int) -> None:
     keep_busy(tmp_path / "first", "notes", 1)  # imports here what each forked process would import again
     root, chance = tmp_path / "project", random.Random(seed)  # noqa: S311  (moments, not secrets)
-    for _ in range(MOMENTS):
+    kills = 0
+    while kills < MOMENTS or (kills < 20 * MOMENTS and "interrupted" not in statuses(root)):
+        kills += 1
         worker = busy(root, "notes", 1000)
         time.sleep(chance.uniform(0, 0.2))
         worker.kill()
@@ -166,7 +168,12 @@ def test_killed_at_any_moment_the_project_is_whole_and_carries_on(tmp_path: Path
         if (root / crate.CONFIG).is_file():  # else it was killed while it made the project
             assert_whole(root)
     keep_busy(root, "notes", 1)
-    assert {record["status"] for record in Project(root).records()} == {"completed", "interrupted"}
+    assert statuses(root) == {"completed", "interrupted"}
+
+
+def statuses(root: Path) -> set[str]:
+    """Return how the recorded runs ended; nothing before there is a project."""
+    return {record["status"] for record in Project(root).records()} if (root / crate.CONFIG).is_file() else set()
 
 
 def assert_whole(root: Path) -> None:

@@ -26,15 +26,18 @@ class Reading:
     parcel : Parcel
     tell : callable, optional
         Called with the number of bytes that were read since the last call.
+    also : tuple of str, optional
+        Digest algorithms beside md5 and sha256.
     """
 
-    def __init__(self, parcel: Parcel, tell: Callable[[int], None] | None = None) -> None:
+    def __init__(self, parcel: Parcel, tell: Callable[[int], None] | None = None, also: tuple[str, ...] = ()) -> None:
         self.parcel, self.at = parcel, 0
         self._tell = tell
         self._source = gathered(parcel.blocks())
         self._rest = b""
-        self._hashes = [hashlib.new(name, usedforsecurity=False) for name in _ALGORITHMS]
-        self._pool = ThreadPoolExecutor(len(_ALGORITHMS))
+        self._names = tuple(dict.fromkeys((*_ALGORITHMS, *also)))
+        self._hashes = [hashlib.new(name, usedforsecurity=False) for name in self._names]
+        self._pool = ThreadPoolExecutor(len(self._names))
         self._running: list[Future[None]] = []
 
     def __enter__(self) -> Reading:
@@ -67,10 +70,10 @@ class Reading:
             yield block
 
     def digests(self) -> dict[str, str]:
-        """Return md5 and sha256 of the whole parcel, hex; what was not read yet is read."""
+        """Return the digests of the whole parcel, hex; what was not read yet is read."""
         self.pass_over(self.parcel.size)
         self._settle()
-        return {name: one.hexdigest() for name, one in zip(_ALGORITHMS, self._hashes, strict=True)}
+        return {name: one.hexdigest() for name, one in zip(self._names, self._hashes, strict=True)}
 
     def _settle(self) -> None:
         for one in self._running:

@@ -245,10 +245,11 @@ def requests_of(server: FakeDataverse, deposit: Callable[[], Any]) -> int:
     return len(server.journal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CUTS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_fault_at_any_request_is_overcome_by_repeating(made, tmp_path, monkeypatch, name, way):
-    """At each request in turn: after a repeat there is one dataset, published, each file there once and right."""
+    """At every third request in turn: after a repeat there is one dataset, published, each file once and right."""
     package = made.pack(tmp_path / "bag")
     at, total = 1, 1
     while at <= total:
@@ -272,6 +273,7 @@ def test_a_fault_at_any_request_is_overcome_by_repeating(made, tmp_path, monkeyp
         at += 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_after_any_request_and_run_again(made, tmp_path, monkeypatch, way):
     """A process that ends at any request leaves what the next one completes, with no second dataset or file."""

@@ -176,6 +176,7 @@ class DataverseRepository(DataverseReader):
                 return newest
         if dataset is None or number is None or memory.get("package") != package.digest:
             return None
+        self._datasets.finished(dataset)  # while it is being published it is neither a version nor a draft to change
         released = self._datasets.version(dataset, f"{number}.0", (401, 403, 404))
         if released is None:
             return None

@@ -69,8 +69,11 @@ class DirectUpload:
             if "stored" in noted:
                 tell(parcel.size)
                 return Stored(noted["upload"]["storageIdentifier"], noted["stored"], noted["is_sure"])
-            if "upload" not in noted and (noted := self._begin(parcel)) is None:
-                return None
+            if "upload" not in noted:
+                begun = self._begin(parcel)
+                if begun is None:
+                    return None
+                noted = begun
             try:
                 return self._send(parcel, noted, tell if attempt == 1 else lambda _: None)
             except RepositoryError as error:

@@ -126,7 +126,7 @@ class Datasets:
             for one in mapping.fields_of(body)
             if mapping.plain([one])[one["typeName"]] != there.get(one["typeName"])
         ]
-        licence = body.get("license")
+        licence: Any = body.get("license")
         is_other = bool(licence) and (kept.get("license") or {}).get("name") != licence["name"]
         if not changed and not is_other:
             return
@@ -157,7 +157,7 @@ class Datasets:
                 if isinstance(error, RepositoryError) and error.status == 401:
                     return self._submitted(dataset, error)
                 trouble = error
-        if (status := self._finished(dataset)) == "review":
+        if (status := self.finished(dataset)) == "review":
             return self._must(dataset), status
         version = self._must(dataset)
         if version.get("versionState") == "RELEASED":
@@ -169,8 +169,8 @@ class Datasets:
             "cannot be registered; publish again later, and ask its people if it stays"
         )
 
-    def _finished(self, dataset: int) -> str:
-        """Wait for the end of a publication; a workflow that people take part in may take days."""
+    def finished(self, dataset: int) -> str:
+        """Wait for the end of a publication, if one is under way; ``review`` when it is people that are waited for."""
         try:
             self._api.wait(dataset)
         except StillLockedError:

@@ -98,6 +98,7 @@ def test_where_there_is_none_the_way_to_make_one_is_said(tmp_path: Path) -> None
     [
         ("[project\n", "not readable"),
         ("\xff", "not readable"),
+        ("a = " + "[" * 5000, "not readable"),
         ("[project]\ntitle = 'T'\n", "'identifier' is a required property"),
         ("colour = 'red'\n", "'project' is a required property"),
     ],

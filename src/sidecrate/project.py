@@ -8,7 +8,7 @@ import re
 import tomllib
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -103,7 +103,8 @@ class Project:
             There is none.
         """
         project = cls(find_root(start), operator)
-        project.recover()
+        with suppress(OSError):  # a full disk, somebody else's project: it can be read, and a step says that it cannot
+            project.recover()
         return project
 
     # ---- what is there
@@ -334,7 +335,7 @@ def read_config(root: Path) -> Json:
     """
     try:
         config = tomllib.loads((root / crate.CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProjectError(f"{crate.CONFIG}: not readable ({error}); correct it") from error
     try:
         check_config(config)

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from sidecrate.provenance import environment
+from sidecrate.publish.leaks import Leaks
 
 ROOT = Path("/srv/some one/cell (1)")
 part = st.text(st.characters(categories=("L", "N"), include_characters="_-."), min_size=1, max_size=12).filter(
@@ -57,6 +58,14 @@ def test_the_folder_one_works_in_goes_whole_even_with_a_blank_in_it(
     (tmp_path / "my data").mkdir()
     monkeypatch.chdir(tmp_path / "my data")
     assert environment.scrub(f"read {Path.cwd()}/cell.tif", ROOT) == "read …/cell.tif"
+
+
+def test_a_user_without_name_and_home_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)  # nobody has it
+    assert environment.scrub("read /data/cell.tif", ROOT) == "read …/cell.tif"
+    assert list(Leaks(ROOT, {}).scan("a.txt", b"nothing")) == []
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S")), min_size=6, max_size=30), st.text(), st.text())

@@ -155,3 +155,38 @@ def test_labels_that_do_not_build_on_the_newest_say_so(run: Cli, with_image: Pat
     code, _, err = run(*words, f"z:33={source / 'z32.npy'}", "--base", "labels@v1")
     assert (code, err.count("\n")) == (0, 1)
     assert "label merge labels@v3 labels@v2" in err
+
+
+def test_a_folder_that_is_gone_is_told(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f'cd {tmp_path / "gone"} && rmdir {tmp_path / "gone"} && "$@"'
+    words = [sys.executable, "-m", "sidecrate", "-C", str(project), "status"]
+    done = subprocess.run(["sh", "-c", command, "sh", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "is gone" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["log"], ["show", "1"], ["audit"]])
+def test_a_project_can_be_read_where_nothing_can_be_written(project: Path, arguments: list[str]) -> None:
+    (project / "sidecrate.toml").touch()  # newer than the crate, which is thus to be derived again
+    before = (project / "ro-crate-metadata.json").read_bytes()
+    script = (
+        "import resource, sys\n"
+        "from sidecrate.surfaces.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "main(sys.argv[1:])\n"
+    )
+    words = [sys.executable, "-c", script, "-C", project]
+    done = subprocess.run([*words, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (project / "ro-crate-metadata.json").read_bytes() == before
+    done = subprocess.run([*words, "run", "--", "true"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "was not begun" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("journal", ["{}", "[]", "null", '{"id": 5}', "[" * 100_000, "\xff"])
+def test_a_journal_that_is_none_does_not_block_the_project(run: Cli, project: Path, journal: str) -> None:
+    (project / ".sidecrate/runs").mkdir(exist_ok=True)
+    (project / ".sidecrate/runs/x.json").write_text(journal, encoding="latin-1")
+    assert run("-C", project, "status")[0] == 0
+    assert not list((project / ".sidecrate/runs").iterdir())

@@ -66,6 +66,12 @@ def secrets() -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
+def home() -> str:
+    """Return the home folder; a container's user, whom nobody knows, has none: ``/``, which hides nothing."""
+    found = os.path.expanduser("~")  # noqa: PTH111  (`Path.home` raises where there is none)
+    return "/" if found == "~" else found
+
+
 def variable_in(text: str) -> str | None:
     """Return the name of the environment variable whose secret a text holds, None when it holds none."""
     known = ((k, v) for k, v in os.environ.items() if _SECRET_NAME.search(k) and len(v) >= 6)
@@ -89,7 +95,7 @@ def scrub(text: str, root: Path) -> str:
         text = text.replace(secret, _REMOVED)
     text = _NAMED.sub(rf"\g<before>{_REMOVED}", _IN_ADDRESS.sub(f"{_REMOVED}@", text))
     text = re.sub(rf"{re.escape(str(root))}(?=[/\s'\",;:)\]}}]|$)/?", "", text)
-    for folder in {str(Path.cwd()), str(Path.home())} - {"/"}:  # whole, because a blank may be in their names
+    for folder in {str(Path.cwd()), home()} - {"/"}:  # whole, because a blank may be in their names
         text = text.replace(f"{folder}/", "…/")
     return _ABSOLUTE.sub(_shortened, text)
 

@@ -121,7 +121,7 @@ class Ledger:
         RecordError
             It cannot be written, or no record could be made of it; the run has not begun.
         """
-        check(_cut_short(started) | {"schema": _SCHEMA_ID, "number": 1, "previous": None})  # else `recover` would fail
+        _check_started(started)  # else `recover` could make no record of it
         try:
             file = self._begin(started)
         except OSError as error:
@@ -160,8 +160,9 @@ class Ledger:
     def _interrupted(self, journal: bytes) -> list[Record]:
         try:
             started: Record = json.loads(journal)
-        except ValueError:  # the machine went down before the journal reached the disk
-            return []
+            _check_started(started)
+        except (ValueError, TypeError, KeyError, RecursionError, RecordError):
+            return []  # the machine went down before the journal reached the disk, or it is none of ours
         records = self.read()
         if any(record["id"] == started["id"] for record in records):
             return []
@@ -184,6 +185,10 @@ class Ledger:
 
 def _cut_short(started: Record) -> Record:
     return {**started, "status": "interrupted", "ended": now()}
+
+
+def _check_started(started: Record) -> None:
+    check(_cut_short(started) | {"schema": _SCHEMA_ID, "number": 1, "previous": None})
 
 
 def check(record: Record) -> None:

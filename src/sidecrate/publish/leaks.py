@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecrate.errors import Finding
-from sidecrate.provenance.environment import secrets
+from sidecrate.provenance.environment import home, secrets
 
 _TEXT = re.compile(
     r"\.(json|jsonld|toml|md|html|csv|tsv|txt|cff|svg|xml|yaml|yml|bib|log|ini|cfg|py|sh|ttl|z(attrs|array|group|metadata))",
@@ -38,7 +38,7 @@ class Leaks:
 
     def __init__(self, root: Path, project: Mapping[str, Any]) -> None:
         self._secrets = [secret.encode() for secret in secrets()]
-        homes = [str(path) for path in (root.resolve(), Path.home()) if len(path.parts) > 2]
+        homes = [str(path) for path in (root.resolve(), Path(home())) if len(path.parts) > 2]
         self.literals = self._secrets + [path.encode() for path in homes]
         tops = sorted({name for name in os.listdir("/") if name not in _SYSTEM} | {"home", "Users"})  # noqa: PTH208
         places = "|".join(re.escape(name) for name in tops)
@@ -46,7 +46,7 @@ class Leaks:
         text = rf"{start}/(?:{places})/[^\s\"'<>|:;,)\]}}\\]+|file:///[^\s\"'<>]+"
         self._path = re.compile(text.encode())
         said = json.dumps(project, ensure_ascii=False, default=str)
-        names = {getpass.getuser(), socket.gethostname()} - _GENERIC
+        names = {_user(), socket.gethostname()} - _GENERIC
         spoken = [re.escape(name) for name in sorted(names) if len(name) >= 4 and name not in said]
         self._name = re.compile(rf"(?<![\w-])(?:{'|'.join(spoken)})(?![\w-])".encode()) if spoken else None
 
@@ -61,6 +61,14 @@ class Leaks:
         if self._name is not None and (found := self._name.search(data)):
             message = f"it holds the name of this user or host, {found[0].decode(errors='replace')}"
             yield Finding("error", "leak.name", name, message, "take it out, or put it into sidecrate.toml on purpose")
+
+
+def _user() -> str:
+    """Return the user's name, empty for one that only has a number, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def readable_part(path: Path) -> bytes:

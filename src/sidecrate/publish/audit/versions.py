@@ -94,7 +94,7 @@ def check_config(subject: Subject) -> Iterator[Finding]:
         return
     try:
         config = tomllib.loads(subject.text(CONFIG).decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         yield Finding("error", "config.broken", CONFIG, f"not TOML ({error})", "correct it by hand")
         return
     for pointer, message in schemas.problems("project", config):

@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        _check_encoding(arguments)
+        _check_start(arguments)
         code = cli.main(arguments, prog_name="sidecrate", standalone_mode=False)
         sys.stdout.flush()  # here, where a full disk or a reader that went away is still told
         sys.exit(code if isinstance(code, int) else 0)
@@ -133,14 +133,18 @@ def _ready_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _check_encoding(arguments: list[str]) -> None:
-    """Check that everything typed can be kept in a record.
+def _check_start(arguments: list[str]) -> None:
+    """Check that there is a folder to work in, and that everything typed can be kept in a record.
 
     Raises
     ------
     InputError
-        Something is not UTF-8, such as the name of an old file.
+        The folder was deleted, or something is not UTF-8, such as the name of an old file.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the folder this was started in is gone; change to another one and repeat") from None
     for argument in arguments:
         if re.search("[\ud800-\udfff]", argument):
             raise InputError(f"{argument!r}: not UTF-8; rename the file, or write the text in UTF-8")

@@ -39,7 +39,7 @@ def errors(found):
     return [finding for finding in found if finding.severity == "error"]
 
 
-def test_reserve_deposit_publish_and_the_next_version(made, outside, server, repository, work):
+def test_reserve_deposit_publish_and_the_next_version(made, outside, server, repository, work, monkeypatch):
     reserved = repository.reserve(work())
     assert (reserved.status, reserved.version) == ("reserved", "v1")
     assert repository.reserve(work(reserved)).record == reserved.record
@@ -53,6 +53,9 @@ def test_reserve_deposit_publish_and_the_next_version(made, outside, server, rep
     assert published.concept_doi not in (None, published.doi)
     assert server.records_of(made.project.id) == [published.record]
     assert repository.deposit(first, work=work(reserved, draft, published)) == published
+    monkeypatch.delenv(tokens.variable(server.url))
+    assert list(InvenioRdmRepository(server.url).check(published)) == []  # a public record needs no token
+    assert list(InvenioRdmRepository(server.url).check_itself(published.record)) == []
 
     made.keep(more__bin=os.urandom(5_000))
     second = pack(made, outside / "second")
@@ -97,11 +100,16 @@ def test_a_plan_says_what_a_deposit_then_does(made, outside, server, repository,
 
 def test_a_changed_package_replaces_what_the_draft_holds(made, outside, server, repository, work):
     draft = repository.deposit(pack(made, outside / "one"), work=work())
+    server.put(draft.record, "by hand.pdf", b"%PDF")
+    server.put(draft.record, "old-title-v1-part2.zip", b"left by a version under another title")
     made.keep(more__bin=b"more")
     package = pack(made, outside / "two")
     again = repository.deposit(package, work=work(draft))
     assert (again.record, again.doi) == (draft.record, draft.doi)
-    assert set(server.files(again.record)) == set(again.parcels)
+    assert set(server.files(again.record)) == {*again.parcels, "by hand.pdf"}
+    assert [(f.severity, f.code, f.where) for f in repository.check(again)] == [
+        ("warning", "deposit.extra", "by hand.pdf")
+    ]
     assert restored(server.download(again.record, "/draft", outside / "d")) == package.digests
 
 

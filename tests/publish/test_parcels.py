@@ -21,7 +21,7 @@ from sidecrate.digests import files_below
 from sidecrate.errors import InputError
 from sidecrate.publish import restore
 from sidecrate.publish.cite_whole import whole
-from sidecrate.publish.parcels import Base, digests_of, open_parcels, ship
+from sidecrate.publish.parcels import Base, digests_of, is_ours, open_parcels, ship
 from sidecrate.publish.parts import Entry, Layout, list_bytes, list_name
 
 LARGE = 1 << 30
@@ -204,3 +204,9 @@ def test_a_list_written_as_a_difference_says_the_same(first, second, third):
         found = restore.resolve(list_name(number), lambda name: json.loads(lists[name]))[1]
         assert found == dict(sorted(index.items()))
         base = (list_name(number), index)
+
+
+def test_only_files_that_deposits_are_made_of_are_ours(made, outside, there):
+    parcels = put_down(pack(made, outside / "bag"), made, there)
+    assert all(is_ours(parcel.name) for parcel in parcels)
+    assert not any(map(is_ours, ["paper.pdf", "data.zip", "readme.md", "bag-parts-v0.json", "x-v1-part1.zip.txt"]))

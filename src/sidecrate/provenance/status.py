@@ -114,7 +114,11 @@ def next_command(artifacts: Sequence[Artifact], records: Sequence[Record]) -> st
         (old(Measurements), f"sidecrate measure{_which_classes(latest, records)}"),
         (bool(unseen) and old(Evaluation), f"sidecrate evaluate --truth {' or '.join(unseen)}"),
     ]
-    published = {"pack": "sidecrate deposit OUT.zip --to ocfl:ARCHIVE", "deposit": "sidecrate cite THING"}
+    published = {
+        "pack": "sidecrate deposit OUT.zip --to ocfl:ARCHIVE",
+        "reserve": "sidecrate deposit --to NAME",
+        "deposit": "sidecrate cite THING",
+    }
     last = records[-1]["step"] if records else ""
     return next((command for needed, command in steps if needed), published.get(last, "sidecrate pack OUT.zip"))
 

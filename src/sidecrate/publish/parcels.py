@@ -25,6 +25,7 @@ from sidecrate.publish.virtual_zip import MEDIA_TYPE, VirtualZip
 from sidecrate.store import BLOCK
 
 OPEN = {f"data/{METADATA}": METADATA, f"data/{PREVIEW}": PREVIEW}
+_OPEN = (METADATA, PREVIEW, "README.md", "CITATION.cff", "datacite.json", "restore.py")
 _TYPES = {
     ".json": "application/json",
     ".html": "text/html; charset=utf-8",
@@ -169,6 +170,11 @@ def slug(package: Package) -> str:
     return (
         re.sub(r"[^a-z0-9]+", "-", title.encode("ascii", "ignore").decode().lower()).strip("-")[:40].strip("-") or "bag"
     )
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a file of a deposit is one that deposits are made of, of whatever version."""
+    return name in _OPEN or re.fullmatch(rf".+-v\d+-part\d+\.zip|{restore.LIST.pattern}", name) is not None
 
 
 def open_parcels(package: Package, shipment: Shipment, cited: Citation) -> list[Parcel]:

@@ -20,7 +20,7 @@ from sidecrate.publish import restore, tokens
 from sidecrate.publish.cite import Citation
 from sidecrate.publish.memory import Memory, remembered
 from sidecrate.publish.package import Package
-from sidecrate.publish.parcels import Base, Parcel, Shipment, open_parcels, ship
+from sidecrate.publish.parcels import Base, Parcel, Shipment, is_ours, open_parcels, ship
 from sidecrate.publish.parts import Entry, list_name
 from sidecrate.publish.repositories import inveniordm_metadata as mapping
 from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Upload, Work
@@ -34,6 +34,7 @@ from sidecrate.publish.trees import Progress
 SCHEME = "inveniordm"
 OPTIONS = ("publisher", "max_files", "max_file_bytes", "max_bytes")
 _FILES, _BYTES = 100, 10_000_000_000  # what InvenioRDM allows where nobody has set it; it cannot be asked
+_MORE = {"zenodo.org": 50_000_000_000, "sandbox.zenodo.org": 50_000_000_000}  # as their help pages say
 
 Json = dict[str, Any]
 
@@ -68,7 +69,7 @@ class InvenioRdmRepository(InvenioRdmReader):
     def limits(self) -> Limits:
         """Return what the server takes, as far as it is known."""
         said = self._options
-        largest = said.get("max_bytes", _BYTES)
+        largest = said.get("max_bytes", _MORE.get(self._http.host, _BYTES))
         source = "the configuration" if said.keys() & {"max_files", "max_file_bytes", "max_bytes"} else "usual for it"
         return Limits(said.get("max_files", _FILES), said.get("max_file_bytes", largest), largest, source)
 
@@ -184,7 +185,7 @@ class InvenioRdmRepository(InvenioRdmReader):
         opened = open_parcels(package, shipment, cited)
         self._refuse_too_much(package, shipment, opened, there)
         wanted = {p.name for p in (*shipment.parts, *opened)} | {*shipment.kept, list_name(number)}
-        for name in sorted(there.keys() - wanted):
+        for name in sorted(filter(is_ours, there.keys() - wanted)):  # what somebody added by hand stays
             files.delete(name)
         told = Told(sum(p.size for p in (*shipment.parts, *opened)), progress)
         sent = {p.name: files.put(p, there.get(p.name), told.of(p.name)) | {"bytes": p.size} for p in shipment.parts}

@@ -184,7 +184,8 @@ def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, 
         elif entry.get("checksum") != checksum:
             yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", _AGAIN)
     for name in sorted(sums.values()):
-        yield Finding("error", "deposit.extra", name, "the repository holds a file that was not sent", _AGAIN)
+        advice = "somebody may have added it; it is no part of the bag"
+        yield Finding("warning", "deposit.extra", name, "the repository holds a file that was not sent", advice)
 
 
 def _part_differences(

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 import little_project
 from sidecrate.project import Project
+
+settings.register_profile("patient", deadline=None)  # no test asserts how long anything takes
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

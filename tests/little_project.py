@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from sidecrate.about import About, Funding, Member
 from sidecrate.artifacts import (
     Evaluation,
     Image,
@@ -18,7 +19,7 @@ from sidecrate.artifacts import (
     Prediction,
     Suggestion,
 )
-from sidecrate.project import About, Funding, Member, Project, init
+from sidecrate.project import Project, init
 from sidecrate.provenance import swhid
 from sidecrate.provenance.recorder import observe, recorded
 from sidecrate.store import Draft, draft

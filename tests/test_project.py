@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecrate.about import About, Funding, Member, to_toml
 from sidecrate.artifacts import Evaluation, Image, LabelSet, Model, Person
 from sidecrate.errors import InputError, ProjectError
-from sidecrate.project import About, Funding, Member, Project, init, to_toml
+from sidecrate.project import Project, init
 from sidecrate.provenance import crate
 
 TITLE = About(title="T")

@@ -39,7 +39,8 @@ from sidecrate.errors import (
 
 if TYPE_CHECKING:
     from sidecrate import pipeline
-    from sidecrate.project import About, Funding, Member, Project, init, open_project
+    from sidecrate.about import About, Funding, Member
+    from sidecrate.project import Project, init, open_project
     from sidecrate.provenance.recorder import Run, recorded, run
 
 __all__ = [
@@ -76,9 +77,9 @@ __all__ = [
 
 # Loaded on first use, so that `import sidecrate` and `sidecrate --help` stay fast.
 _LATER = {
-    "About": "sidecrate.project",
-    "Funding": "sidecrate.project",
-    "Member": "sidecrate.project",
+    "About": "sidecrate.about",
+    "Funding": "sidecrate.about",
+    "Member": "sidecrate.about",
     "Project": "sidecrate.project",
     "init": "sidecrate.project",
     "open_project": "sidecrate.project",

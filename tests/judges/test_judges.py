@@ -14,7 +14,8 @@ from rocrate.rocrate import ROCrate
 
 import judges
 from judges import CONTEXTS, Profile, cffconvert_validate, roc_validator, runcrate_report
-from sidecrate.project import About, Project, crate_bytes, init
+from sidecrate.about import About
+from sidecrate.project import Project, crate_bytes, init
 from sidecrate.provenance import crate, entities
 from sidecrate.publish.pack import pack
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sidecrate.about import About
 from sidecrate.artifacts import Files
-from sidecrate.project import About, Project, init
+from sidecrate.project import Project, init
 from sidecrate.provenance.recorder import observe
 from sidecrate.store import draft
 

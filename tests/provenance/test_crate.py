@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sidecrate.about import About, Funding, Member, config_of
 from sidecrate.artifacts import Files, Image
-from sidecrate.project import About, Funding, Member, Project, config_of, crate_bytes
+from sidecrate.project import Project, crate_bytes
 from sidecrate.provenance import crate, entities
 from sidecrate.store import draft
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sidecrate.about import About, Funding, Member
 from sidecrate.artifacts import (
     MANIFEST,
     Evaluation,
@@ -27,7 +28,7 @@ from sidecrate.artifacts import (
     Suggestion,
 )
 from sidecrate.digests import canonical_json, manifest_bytes, read_manifest
-from sidecrate.project import About, Funding, Member, Project, init
+from sidecrate.project import Project, init
 from sidecrate.provenance import crate, preview
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.lineage_picture import lay_out

@@ -20,9 +20,10 @@ import numpy as np
 import pytest
 
 from provenance.steps import note, work, write_note, write_notes
+from sidecrate.about import About
 from sidecrate.artifacts import Artifact, Files, Person
 from sidecrate.errors import InputError, RecordError
-from sidecrate.project import About, Project, init
+from sidecrate.project import Project, init
 from sidecrate.provenance import recorder
 from sidecrate.provenance.recorder import RecordWarning, observe, recorded
 

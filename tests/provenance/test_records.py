@@ -15,9 +15,10 @@ from urllib.parse import unquote
 import pytest
 
 from provenance.steps import keep_busy, write_notes
+from sidecrate.about import About
 from sidecrate.artifacts import Files
 from sidecrate.errors import RecordError
-from sidecrate.project import About, Project, init
+from sidecrate.project import Project, init
 from sidecrate.provenance import crate
 from sidecrate.provenance.records import Ledger, digest_of, now
 from sidecrate.store import verify

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from sidecrate.about import check_config
 from sidecrate.errors import InputError
-from sidecrate.project import check_config
 from sidecrate.publish import targets
 from sidecrate.publish.repositories.base import open_repository
 from sidecrate.publish.repositories.ocfl import OcflRepository

@@ -15,7 +15,7 @@ from sidecrate.surfaces.cli.common import Session, emit, json_option, parse_who,
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sidecrate.project import Funding, Member
+    from sidecrate.about import Funding, Member
 
 
 @click.command()
@@ -57,9 +57,10 @@ def init(
     """
     from rich.markup import escape
 
-    from sidecrate import project as projects
+    from sidecrate.about import About
+    from sidecrate.project import init as begin
 
-    about = projects.About(
+    about = About(
         title,
         description,
         license_id,
@@ -67,7 +68,7 @@ def init(
         tuple(_member(text) for text in people),
         tuple(_funding(text) for text in fundings),
     )
-    made = projects.init(folder, about, session.person)
+    made = begin(folder, about, session.person)
     gaps = [gap.as_dict() for gap in made.gaps()]
 
     def show(out: Console) -> None:
@@ -86,7 +87,7 @@ def _parts(text: str, most: int) -> list[str | None]:
 
 
 def _member(text: str) -> Member:
-    from sidecrate.project import Member
+    from sidecrate.about import Member
 
     name, role, affiliation, ror = _parts(text, 4)
     person = parse_who(name or "")
@@ -95,7 +96,7 @@ def _member(text: str) -> Member:
 
 
 def _funding(text: str) -> Funding:
-    from sidecrate.project import Funding
+    from sidecrate.about import Funding
 
     funder, award, ror = _parts(text, 3)
     return Funding(funder or "", ror, award)

@@ -106,7 +106,7 @@ def parse_who(text: str) -> Person:
     if match is None:
         raise InputError(f"--who {text!r}: write 'Given Family <0000-0000-0000-0000>', the ORCID iD may be left out")
     if match["orcid"]:
-        from sidecrate.project import check_orcid
+        from sidecrate.about import check_orcid
 
         check_orcid(match["orcid"])
     return Person(match["name"], match["orcid"])

@@ -161,9 +161,13 @@ def is_reserved(project: Project, to: str) -> bool:
 
     Because the repository gives no DOIs, has given one for what comes next, or holds the project as it is.
     """
+    from sidecrate.publish.repositories.base import open_repository
+
     target = _target(project, to)
+    if not open_repository(target).gives_dois:
+        return True
     earlier = _work(project, target).earlier
-    if target.scheme == "ocfl" or (earlier and earlier[-1].status in identity.COMING):
+    if earlier and earlier[-1].status in identity.COMING:
         return True
     return bool(earlier) and _frozen(project, target) is not None
 

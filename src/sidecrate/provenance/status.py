@@ -126,7 +126,8 @@ def next_command(artifacts: Sequence[Artifact], records: Sequence[Record]) -> st
 def _which_labels(latest: Mapping[tuple[str, str], Artifact], lineage: Lineage) -> str:
     """Return the option that names the labels to train on: those of the models so far, when there are several sets."""
     names = sorted(name for kind, name in latest if kind == LabelSet.kind)
-    trained = [name for name in names if name not in _unseen_labels(latest, lineage)]
+    unseen = _unseen_labels(latest, lineage)
+    trained = [name for name in names if name not in unseen]
     return f" --labels {' or '.join(trained or names)}" if len(names) > 1 else ""
 
 

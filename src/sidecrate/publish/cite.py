@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecrate.artifacts import Artifact, LabelSet
+from sidecrate.errors import InputError
 from sidecrate.provenance.crate import describe, is_author
 from sidecrate.provenance.lineage import Lineage
 from sidecrate.provenance.records import Record
@@ -99,6 +100,20 @@ class Citation:
     funding: tuple[Mapping[str, str], ...]
     relations: tuple[Relation, ...]
     missing: tuple[str, ...]
+
+    @property
+    def project(self) -> str:
+        """Return the identifier of the project it is part of.
+
+        Raises
+        ------
+        InputError
+            The project has none.
+        """
+        found = next((one.urn for one in self.relations if one.type == "IsPartOf" and one.urn), None)
+        if found is None:
+            raise InputError(f"{self.title}: the project has no identifier; run `sidecrate audit`")
+        return found
 
     @property
     def annotators(self) -> list[Name]:

@@ -62,6 +62,14 @@ class Parcel:
         """Return what it is, for repositories that ask."""
         return _TYPES.get(f".{self.name.rpartition('.')[2]}", MEDIA_TYPE)
 
+    @property
+    def fingerprint(self) -> str:
+        """Return what tells whether its bytes are those of last time, without reading it."""
+        if isinstance(self.source, VirtualZip):
+            listed = [f"{member.name}\t{member.sha256}\t{member.size}" for member in self.source.members]
+            return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+        return hashlib.sha256(self.source).hexdigest()
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield its bytes from `start` up to `stop`; may be called again.
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 
 from sidecrate.publish.parcels import Parcel
+from sidecrate.publish.trees import Progress
 from sidecrate.store import BLOCK
 
 _ALGORITHMS = ("md5", "sha256")
@@ -78,6 +80,25 @@ class Reading:
     def _settle(self) -> None:
         for one in self._running:
             one.result()
+
+
+@dataclass
+class Told:
+    """Progress over all files of a deposit, in bytes."""
+
+    total: int
+    progress: Progress | None
+    done: int = 0
+
+    def of(self, name: str) -> Callable[[int], None]:
+        """Return what is told about one file."""
+
+        def tell(count: int) -> None:
+            self.done += count
+            if self.progress is not None:
+                self.progress(min(self.done, self.total), self.total, name)
+
+        return tell
 
 
 class Piece:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from sidecrate.artifacts import Person
 from sidecrate.errors import Finding, InputError
@@ -23,7 +23,7 @@ from sidecrate.publish.targets import Target, target
 from sidecrate.publish.trees import Progress
 
 GROUP = "sidecrate.repositories"
-_AGAIN = "deposit again; if it stays, ask the people who run the repository"
+AGAIN = "deposit again; if it stays, ask the people who run the repository"
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,15 @@ class DepositedVersion:
 
 
 class Repository(Protocol):
-    """A place that keeps packages, version after version; made of a location and the options of its table."""
+    """A place that keeps packages, version after version; made of a location and the options of its table.
+
+    Attributes
+    ----------
+    gives_dois : bool
+        Whether there is something to reserve before a deposit.
+    """
+
+    gives_dois: ClassVar[bool]
 
     def reserve(self, work: Work) -> Receipt:
         """Make a place for the next version and return its receipt, DOI included; asked again, the same place.
@@ -277,12 +285,12 @@ class Repository(Protocol):
 def differences(sent: Mapping[str, str], held: Mapping[str, str]) -> Iterator[Finding]:
     """Yield a finding for each file, name → digest, that a repository lost, changed or added."""
     for path in sorted(sent.keys() - held.keys()):
-        yield Finding("error", "deposit.missing", path, "the repository does not hold the file", _AGAIN)
+        yield Finding("error", "deposit.missing", path, "the repository does not hold the file", AGAIN)
     for path in sorted(held.keys() - sent.keys()):
-        yield Finding("error", "deposit.extra", path, "the repository holds a file that was not sent", _AGAIN)
+        yield Finding("error", "deposit.extra", path, "the repository holds a file that was not sent", AGAIN)
     for path in sorted(held.keys() & sent.keys()):
         if held[path] != sent[path]:
-            yield Finding("error", "deposit.digest", path, "the repository holds other bytes than were sent", _AGAIN)
+            yield Finding("error", "deposit.digest", path, "the repository holds other bytes than were sent", AGAIN)
 
 
 def schemes() -> list[str]:

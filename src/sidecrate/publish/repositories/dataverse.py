@@ -8,38 +8,41 @@ DOI of the dataset.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from sidecrate.artifacts import Person
-from sidecrate.errors import Finding, InputError, RepositoryError
-from sidecrate.provenance.records import now
-from sidecrate.publish import tokens
+from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish.cite import Citation
 from sidecrate.publish.memory import Memory, remembered
 from sidecrate.publish.package import Package
 from sidecrate.publish.parcels import Parcel, Shipment, open_parcels, ship
 from sidecrate.publish.parts import list_name
 from sidecrate.publish.repositories import dataverse_metadata as mapping
-from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Upload, Work
-from sidecrate.publish.repositories.dataverse_api import DataverseHttp
-from sidecrate.publish.repositories.dataverse_base import as_sent, base_of
+from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Work
 from sidecrate.publish.repositories.dataverse_blocks import FieldType, read_types
 from sidecrate.publish.repositories.dataverse_drafts import doi_of, known_dataset, name_of, pid_of
-from sidecrate.publish.repositories.dataverse_files import DatasetFiles
+from sidecrate.publish.repositories.dataverse_files import DatasetFiles, as_sent, is_whole
 from sidecrate.publish.repositories.dataverse_reading import DataverseReader
-from sidecrate.publish.repositories.inveniordm import project_of
-from sidecrate.publish.repositories.inveniordm_reading import Told
+from sidecrate.publish.repositories.server import (
+    LIMITS,
+    NOT_KNOWN_YET,
+    base_of,
+    files_by_path,
+    needed,
+    own_project,
+    read,
+    refuse_too_much,
+    too_much,
+    uploads_of,
+)
+from sidecrate.publish.sending import Told
 from sidecrate.publish.trees import Progress
 
-SCHEME = "dataverse"
 _ABOUT = ("contact_email", "contact_name", "subject", "organism", "cell_type")
-_LIMITS = ("max_files", "max_file_bytes", "max_bytes")
-OPTIONS = ("collection", "publisher", *_ABOUT, *_LIMITS)
 _PART_BYTES = 16 << 30  # addresses of a direct upload live an hour: what does not arrive in it has to be sent again
-_UNKNOWN = {"md5": "0" * 32, "sha256": "0" * 64}
 
 Json = dict[str, Any]
 
@@ -62,19 +65,13 @@ class DataverseRepository(DataverseReader):
         The address cannot be one, or an option is unknown.
     """
 
-    def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
-        self._options = dict(options or {})
-        if unknown := sorted(self._options.keys() - set(OPTIONS)):
-            raise InputError(
-                f"{location}: unknown option {unknown[0]}; a dataverse repository knows {', '.join(OPTIONS)}"
-            )
-        self.server = location.removesuffix("/").removesuffix("/api")
-        self.collection = str(self._options.get("collection", "root"))
-        super().__init__(DataverseHttp(self.server, tokens.find(self.server)))
+    scheme = "dataverse"
+    options = ("collection", "publisher", *_ABOUT, *LIMITS)
 
     @property
-    def _publisher(self) -> str:
-        return str(self._options.get("publisher") or self._http.host)
+    def collection(self) -> str:
+        """Return the alias of the collection that datasets are made in."""
+        return str(self._options.get("collection", "root"))
 
     @cached_property
     def _types(self) -> dict[str, FieldType]:
@@ -90,15 +87,14 @@ class DataverseRepository(DataverseReader):
     def reserve(self, work: Work) -> Receipt:
         """Make the dataset, unless there is one, and return the receipt of its next version, DOI included."""
         self._needs_token()
-        project = project_of(work.citation)
-        with remembered(work.memory, self.server, project) as memory:
+        with remembered(work.memory, self.server, work.citation.project) as memory:
             dataset = self._place(work, memory)
             return self._receipt(self._version(dataset), self._datasets.number(dataset), dataset, "reserved")
 
     def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
         """Return what a deposit of this package would do; nothing is sent, no dataset is made."""
-        work = _needed(work)
-        with remembered(work.memory, self.server, project_of(work.citation)) as memory:
+        work = needed(work)
+        with remembered(work.memory, self.server, work.citation.project) as memory:
             dataset = known_dataset(self._datasets, self._newest(work), memory) if self._http.has_token else None
             version = self._datasets.version(dataset) if dataset is not None else None
             number = self._datasets.number(dataset) if dataset is not None and version else 1
@@ -107,22 +103,22 @@ class DataverseRepository(DataverseReader):
             cited = self._cited(work.citation, version, number, package)
             limits = self._limits(dataset if version else None, held)
             shipment = self._shipment(package, number, held, limits)
-            known = {p.name: {**_UNKNOWN, **_kept(files.noted(p)), "bytes": p.size} for p in shipment.parts}
+            known = {p.name: {**NOT_KNOWN_YET, **_kept(files.noted(p)), "bytes": p.size} for p in shipment.parts}
             parcels = [*shipment.parts, shipment.listed(known), *open_parcels(package, shipment, cited)]
             sent = {parcel.name: files.is_held(parcel, held.get(parcel.name)) for parcel in parcels}
-        uploads = [Upload(parcel.name, parcel.size, None, sent[parcel.name]) for parcel in parcels]
-        uploads += [Upload(name, int(held[name]["dataFile"]["filesize"]), None, True) for name in shipment.kept]
+        kept = {name: int(held[name]["dataFile"]["filesize"]) for name in shipment.kept}
+        uploads = uploads_of(parcels, sent, kept)
         body, found = self._metadata(cited)
         return DepositPlan(
-            repository=SCHEME,
+            repository=self.scheme,
             object_id=pid_of(version) if version else "",
             version=f"{number}.0",
             uploads=tuple(sorted(uploads, key=lambda upload: upload.path)),
             is_new=not all(upload.is_held for upload in uploads),
             limits=limits,
             metadata=body,
-            contents={path: entry.file for path, entry in shipment.layout.index.items() if entry.file},
-            findings=(*found, *_too_much(uploads, limits)),
+            contents=files_by_path(shipment),
+            findings=(*found, *too_much(uploads, limits)),
         )
 
     def deposit(
@@ -146,12 +142,9 @@ class DataverseRepository(DataverseReader):
             The package is damaged, or of another project.
         """
         del by  # the token says who
-        work = _needed(work)
+        work = needed(work)
         self._needs_token()
-        project = project_of(work.citation)
-        if package.object_id != project:
-            raise InputError(f"{package.path.name}: a package of another project; deposit it from there")
-        with remembered(work.memory, self.server, project) as memory:
+        with remembered(work.memory, self.server, own_project(package, work)) as memory:
             if (done := self._done(package, work, memory)) is not None:
                 return done
             dataset = self._place(work, memory)
@@ -187,7 +180,7 @@ class DataverseRepository(DataverseReader):
         """Return the dataset of the project, made when there is none and all it asks for is said."""
         known = known_dataset(self._datasets, self._newest(work), memory)
         body = self._complete(self._cited(work.citation, None, 1))
-        return self._datasets.place(body, project_of(work.citation), self.collection, known, memory)
+        return self._datasets.place(body, work.citation.project, self.collection, known, memory)
 
     def _send(
         self, package: Package, cited: Citation, dataset: int, number: int, memory: Memory, progress: Progress | None
@@ -199,11 +192,8 @@ class DataverseRepository(DataverseReader):
         shipment = self._shipment(package, number, there, limits)
         opened = open_parcels(package, shipment, cited)
         new = (*shipment.parts, *opened)
-        uploads = [Upload(p.name, p.size, None, files.is_held(p, there.get(p.name))) for p in new]
         kept = {name: as_sent(there[name], shipment.base, name) for name in shipment.kept}
-        uploads += [Upload(name, one["bytes"], None, True) for name, one in kept.items()]
-        for finding in _too_much(uploads, limits):
-            raise RepositoryError(f"{package.path.name}: {finding.message}; {finding.advice}")
+        refuse_too_much(package, uploads_of(new, {}, {name: one["bytes"] for name, one in kept.items()}), limits)
         wanted = {*(p.name for p in new), *shipment.kept, list_name(number)}
         self._take_out(files, there, wanted)
         told = Told(sum(p.size for p in new), progress)
@@ -219,7 +209,8 @@ class DataverseRepository(DataverseReader):
             files.delete(there[name])
 
     def _shipment(self, package: Package, number: int, held: Mapping[str, Json], limits: Limits) -> Shipment:
-        base = base_of(self._http, held, number)
+        place = "api/access/datafile/{}".format
+        base = base_of(held, number, lambda name: read(self._http, place(held[name]["dataFile"]["id"])), is_whole)
         return ship(package, number=number, base=base, part_bytes=limits.file_bytes or _PART_BYTES)
 
     def _limits(self, dataset: int | None, held: Mapping[str, Json]) -> Limits:
@@ -233,8 +224,8 @@ class DataverseRepository(DataverseReader):
         there = sum(int(entry["dataFile"]["filesize"]) for entry in held.values())
         files = said.get("max_files") if places is None else len(held) + int(places)
         total = said.get("max_bytes") if room is None else there + int(room)
-        configured = "the configuration" if said.keys() & set(_LIMITS) else "usual for it"
-        return Limits(files, said.get("max_file_bytes", _PART_BYTES), total, "the server" if asked else configured)
+        source = "the server" if asked else self._source
+        return Limits(files, said.get("max_file_bytes", _PART_BYTES), total, source)
 
     # ---- what is said about it
 
@@ -256,7 +247,7 @@ class DataverseRepository(DataverseReader):
 
     def _metadata(self, cited: Citation) -> tuple[Json, list[Finding]]:
         told = {key: self._options[key] for key in _ABOUT if key in self._options}
-        return mapping.metadata(cited, self._types, self._licences, project=project_of(cited), options=told)
+        return mapping.metadata(cited, self._types, self._licences, project=cited.project, options=told)
 
     def _complete(self, cited: Citation) -> Json:
         """Return the metadata when nothing is lacking that the collection asks for."""
@@ -278,36 +269,17 @@ class DataverseRepository(DataverseReader):
         parcels: Mapping[str, Json] | None = None,
         sent: Mapping[str, Any] | None = None,
     ) -> Receipt:
-        held = parcels or {}
-        return Receipt(
-            repository=SCHEME,
+        return self._receipt_of(
+            package,
+            parcels or {},
+            sent or {},
             object_id=pid_of(version),
             version=f"{number}.0" if status != "published" else name_of(version, number),
-            package=package.identifier if package else None,
-            digest=package.digest if package else None,
-            files=len(package.digests) if package else 0,
-            bytes=package.bytes if package else 0,
-            new_bytes=sum(one["bytes"] for one in held.values() if not one.get("kept")),
-            deposited=now(),
-            contents=package.contents if package else {},
             doi=doi_of(version),
             url=self._page(version),
-            publisher=self._publisher,
             status=status,
-            server=self.server,
             record=str(dataset),
-            parcels={name: {"bytes": one["bytes"], **_kept(one)} for name, one in held.items()},
-            metadata=dict(sent or {}),
         )
-
-    def _newest(self, work: Work) -> Receipt | None:
-        own = [receipt for receipt in work.earlier if receipt.server == self.server]
-        return own[-1] if own else None
-
-    def _needs_token(self) -> None:
-        if not self._http.has_token:
-            name = tokens.variable(self.server)
-            raise RepositoryError(f"{self._http.host}: a deposit needs a token; make one there and put it into {name}")
 
 
 def _put(files: DatasetFiles, parcel: Parcel, there: Mapping[str, Json], told: Told) -> Json:
@@ -317,19 +289,3 @@ def _put(files: DatasetFiles, parcel: Parcel, there: Mapping[str, Json], told: T
 def _kept(digests: Mapping[str, Any]) -> Json:
     """Return those of the digests that receipts and lists of parts hold."""
     return {name: digests[name] for name in ("md5", "sha256") if name in digests}
-
-
-def _too_much(uploads: list[Upload], limits: Limits) -> Iterator[Finding]:
-    total = sum(upload.bytes for upload in uploads)
-    if limits.bytes is not None and total > limits.bytes:
-        message = f"{total} bytes, the dataset may have {limits.bytes} ({limits.source})"
-        yield Finding("error", "deposit.quota", "bytes", message, "ask its people for more room first")
-    if limits.files is not None and len(uploads) > limits.files:
-        message = f"{len(uploads)} files, the dataset may have {limits.files} ({limits.source})"
-        yield Finding("error", "deposit.files", "files", message, "ask its people for more first")
-
-
-def _needed(work: Work | None) -> Work:
-    if work is None:
-        raise InputError("a server has to be told what a package is; deposit it from its project")
-    return work

@@ -21,7 +21,6 @@ from sidecrate.publish.memory import Memory
 from sidecrate.publish.parcels import Parcel
 from sidecrate.publish.repositories.dataverse_api import Api
 from sidecrate.publish.repositories.http import Body, Http
-from sidecrate.publish.repositories.inveniordm_files import content_of
 from sidecrate.publish.sending import Reading
 
 Json = dict[str, Any]
@@ -95,7 +94,7 @@ class DirectUpload:
 
     def _noted(self, parcel: Parcel) -> Json:
         noted = self._memory.file(parcel.name)
-        if noted.get("content") == content_of(parcel):
+        if noted.get("content") == parcel.fingerprint:
             return noted
         self.forget(parcel)
         return {}
@@ -111,7 +110,7 @@ class DirectUpload:
             return None
         if "storageIdentifier" not in upload or not (upload.get("url") or upload.get("urls")):
             raise RepositoryError(f"{self._api.http.host}: offers direct upload without an address; tell its people")
-        noted = {"content": content_of(parcel), "upload": upload, "etags": {}, "is_sure": True}
+        noted = {"content": parcel.fingerprint, "upload": upload, "etags": {}, "is_sure": True}
         self._memory.set_file(parcel.name, noted)
         return noted
 

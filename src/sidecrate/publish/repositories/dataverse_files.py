@@ -9,19 +9,16 @@ and checksum.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidecrate.errors import NetworkError, RepositoryError
 from sidecrate.publish.memory import Memory
-from sidecrate.publish.parcels import Parcel
+from sidecrate.publish.parcels import Base, Parcel
 from sidecrate.publish.repositories.dataverse_api import Api, is_unsure
 from sidecrate.publish.repositories.dataverse_direct import DirectUpload, Stored
-from sidecrate.publish.repositories.http import Body
-from sidecrate.publish.repositories.inveniordm_files import content_of
+from sidecrate.publish.repositories.form import Form
 from sidecrate.publish.sending import Reading
 from sidecrate.publish.virtual_zip import MEDIA_TYPE
 
@@ -99,7 +96,7 @@ class DatasetFiles:
     def noted(self, parcel: Parcel) -> Json:
         """Return the digests that were noted when exactly this content was sent; nothing when it was not."""
         noted = self._memory.file(parcel.name)
-        if noted.get("content") != content_of(parcel):
+        if noted.get("content") != parcel.fingerprint:
             return {}
         return {name: noted[name] for name in HASHES.values() if name in noted}
 
@@ -128,7 +125,7 @@ class DatasetFiles:
             with Reading(parcel, tell, (HASHES.get(self._api.fixity, "md5"),)) as reading:
                 self._added(parcel, old, lambda at: self._add(parcel, reading, at), reading.digests)
                 digests = reading.digests()
-        self._memory.set_file(parcel.name, {"content": content_of(parcel), **digests})
+        self._memory.set_file(parcel.name, {"content": parcel.fingerprint, **digests})
         return digests
 
     def _added(
@@ -237,44 +234,6 @@ class _DiffersError(RepositoryError):
     """The server holds something else than was sent."""
 
 
-class Form:
-    """A ``multipart/form-data`` body of a ``jsonData`` part and perhaps a file, of known length, never in memory.
-
-    Parameters
-    ----------
-    said : object
-        The JSON.
-    file : (str, str, Body), optional
-        Name, type and bytes.
-    """
-
-    def __init__(self, said: Any, file: tuple[str, str, Body] | None = None) -> None:
-        self._boundary = f"sidecrate-{uuid.uuid4().hex}"
-        text = json.dumps(said, ensure_ascii=False)
-        disposition = 'Content-Disposition: form-data; name="jsonData"'
-        head = f"--{self._boundary}\r\n{disposition}\r\nContent-Type: application/json; charset=utf-8\r\n\r\n{text}\r\n"
-        if file is not None:
-            disposition = f'Content-Disposition: form-data; name="file"; filename="{file[0]}"'
-            head += f"--{self._boundary}\r\n{disposition}\r\nContent-Type: {file[1]}\r\n\r\n"
-        self._head = head.encode()
-        self._file = file[2] if file else None
-        self._tail = (f"\r\n--{self._boundary}--\r\n" if file else f"--{self._boundary}--\r\n").encode()
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return what says how the body is to be read."""
-        return {"Content-Type": f"multipart/form-data; boundary={self._boundary}"}
-
-    def __len__(self) -> int:
-        return len(self._head) + (len(self._file) if self._file is not None else 0) + len(self._tail)
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._head
-        if self._file is not None:
-            yield from self._file
-        yield self._tail
-
-
 def entries_of(api: Api, dataset: int, version: str) -> dict[str, Json]:
     """Return path → entry of the files of a version."""
     found = api.ask("GET", f"datasets/{dataset}/versions/{version}/files")
@@ -293,6 +252,21 @@ def checksum_of(entry: Entry) -> tuple[str, str]:
     data = entry["dataFile"]
     said = data.get("checksum") or {"type": "MD5", "value": data.get("md5") or ""}
     return HASHES.get(str(said.get("type")), ""), str(said.get("value", "")).lower()
+
+
+def is_whole(entry: Entry | None, known: Mapping[str, Any]) -> bool:
+    """Return whether a part is there as its list says; of other digests than it has, its size has to do."""
+    if entry is None or entry["dataFile"].get("filesize") != known["bytes"]:
+        return False
+    algorithm, checksum = checksum_of(entry)
+    return bool(known.get(algorithm, checksum) == checksum)
+
+
+def as_sent(entry: Entry, base: Base | None, name: str) -> Json:
+    """Return size and digests of a file that is carried over."""
+    algorithm, checksum = checksum_of(entry)
+    known = dict((base.parts if base else {}).get(name, {}))
+    return {"bytes": int(entry["dataFile"]["filesize"]), algorithm: checksum, **known, "kept": True}
 
 
 def _algorithm(entry: Entry) -> str:

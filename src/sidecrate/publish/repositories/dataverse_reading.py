@@ -3,39 +3,37 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sidecrate.errors import Finding, InputError, RepositoryError
+from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish import restore
 from sidecrate.publish.package import Package
 from sidecrate.publish.repositories import dataverse_metadata as mapping
-from sidecrate.publish.repositories.base import DepositedVersion, Receipt
+from sidecrate.publish.repositories.base import AGAIN, DepositedVersion, Receipt
 from sidecrate.publish.repositories.dataverse_api import Api, DataverseHttp
 from sidecrate.publish.repositories.dataverse_drafts import Datasets, doi_of, name_of
 from sidecrate.publish.repositories.dataverse_files import checksum_of, entries_of
-from sidecrate.publish.repositories.inveniordm_reading import Told
+from sidecrate.publish.repositories.server import ServerRepository, download, fetched, gone, receipt_differences
 from sidecrate.publish.trees import Progress
 
 Json = dict[str, Any]
-_AGAIN = "deposit again; if it stays, ask the people who run the repository"
 
 
-class DataverseReader:
-    """What needs no right but to see a dataset.
+class DataverseReader(ServerRepository):
+    """What needs no right but to see a dataset; made like any `ServerRepository`."""
 
-    Parameters
-    ----------
-    http : DataverseHttp
-    """
+    _http: DataverseHttp
 
-    def __init__(self, http: DataverseHttp) -> None:
-        self._http = http
-        self._api = Api(http)
+    def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(location, options)
+        self._api = Api(self._http)
         self._datasets = Datasets(self._api)
+
+    def _connected(self, token: str | None) -> DataverseHttp:
+        return DataverseHttp(self.server, token)
 
     def check(
         self, receipt: Receipt, package: Package | None = None, progress: Progress | None = None
@@ -44,15 +42,10 @@ class DataverseReader:
         del progress
         found = self._of(receipt)
         if found is None:
-            message = "the server does not have it, or does not show it to this token"
-            yield Finding("error", "deposit.gone", receipt.object_id, message, "look at it in a browser")
+            yield gone(receipt.object_id)
             return
         dataset, name, version = found
-        if receipt.doi != doi_of(version) and receipt.doi:
-            message = f"the receipt says {receipt.doi}, the server {doi_of(version)}"
-            yield Finding("error", "deposit.doi", receipt.object_id, message, "cite what the server says")
-        if package is not None and package.digest != receipt.digest:
-            yield Finding("error", "deposit.digest", "receipt", "it is of another package", "deposit again")
+        yield from receipt_differences(receipt, package, receipt.object_id, doi_of(version))
         if receipt.parcels:
             yield from file_differences(receipt.parcels, entries_of(self._api, dataset, name))
         yield from mapping.differences(receipt.metadata, version)
@@ -89,35 +82,20 @@ class DataverseReader:
         self, object_id: str, target: Path, *, version: str | None = None, progress: Progress | None = None
     ) -> Path:
         """Download a version and put its bag together at `target`."""
-        if target.exists():
-            raise InputError(f"{target.name}: is there already; choose another name or remove it")
         dataset = self._number(object_id)
         held = entries_of(self._api, dataset, quote(version or ":latest-published"))
-        told = Told(sum(int(entry["dataFile"]["filesize"]) for entry in held.values()), progress)
-        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as folder:
-            for name, entry in held.items():
-                self._download(name, entry, Path(folder), told.of(name))
-            try:
-                restore.restore(Path(folder), Path(folder) / "bag")
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise RepositoryError(f"{self._http.host}: {object_id} is no whole bag ({error})") from error
-            (Path(folder) / "bag").rename(target)
-        return target
 
-    def _download(self, name: str, entry: Json, folder: Path, tell: Callable[[int], None]) -> None:
-        if not restore.is_safe(name):
-            raise RepositoryError(f"{self._http.host}: a file is called {name!r}; not downloaded")
-        data = entry["dataFile"]
-        original = "?format=original" if data.get("tabularData") else ""
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        place = f"api/access/datafile/{data['id']}{original}"
-        with self._http.download(place) as (_, blocks), (folder / name).open("wb") as file:
-            for block in blocks:
-                file.write(block)
-                tell(len(block))
-        if (folder / name).stat().st_size != (data.get("originalFileSize") or data.get("filesize")):
-            message = f"{name} came with another size than it is said to have; try again"
-            raise RepositoryError(f"{self._http.host}: {message}")
+        def get(name: str, folder: Path, tell: Callable[[int], None]) -> None:
+            if not restore.is_safe(name):
+                raise RepositoryError(f"{self._http.host}: a file is called {name!r}; not downloaded")
+            data = held[name]["dataFile"]
+            original = "?format=original" if data.get("tabularData") else ""
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            size = data.get("originalFileSize") or data.get("filesize")
+            download(self._http, f"api/access/datafile/{data['id']}{original}", folder / name, size, tell)
+
+        sizes = {name: int(entry["dataFile"]["filesize"]) for name, entry in held.items()}
+        return fetched(target, sizes, get, f"{self._http.host}: {object_id}", progress)
 
 
 def file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, Json]) -> Iterator[Finding]:
@@ -131,11 +109,11 @@ def file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, J
             made = " and was turned into a table" if held[path]["dataFile"].get("tabularData") else ""
             yield Finding("error", "deposit.renamed", name, f"it is called {path} there{made}", "rename it back")
         elif entry is None:
-            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", _AGAIN)
+            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", AGAIN)
         else:
             yield from _differs(name, known, entry)
     for path in sorted(others.values()):
-        yield Finding("error", "deposit.extra", path, "the repository holds a file that was not sent", _AGAIN)
+        yield Finding("error", "deposit.extra", path, "the repository holds a file that was not sent", AGAIN)
 
 
 def _differs(name: str, known: Mapping[str, Any], entry: Json) -> Iterator[Finding]:
@@ -144,8 +122,8 @@ def _differs(name: str, known: Mapping[str, Any], entry: Json) -> Iterator[Findi
         yield Finding("error", "deposit.table", name, "the repository turned it into a table", "ask its people")
     elif data.get("filesize") != known["bytes"]:
         message = f"{data.get('filesize')} bytes there, {known['bytes']} were sent"
-        yield Finding("error", "deposit.size", name, message, _AGAIN)
+        yield Finding("error", "deposit.size", name, message, AGAIN)
     elif algorithm in known and known[algorithm] != checksum:
-        yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", _AGAIN)
+        yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", AGAIN)
     if entry.get("restricted"):
         yield Finding("warning", "deposit.restricted", name, "not everybody may download it", "lift it there")

@@ -7,32 +7,37 @@ off, anywhere, is completed by the next call: no second record, no file missing,
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from sidecrate.artifacts import Person
-from sidecrate.errors import Finding, InputError, RepositoryError
-from sidecrate.provenance.records import now
-from sidecrate.publish import restore, tokens
+from sidecrate.errors import Finding
 from sidecrate.publish.cite import Citation
 from sidecrate.publish.memory import Memory, remembered
 from sidecrate.publish.package import Package
 from sidecrate.publish.parcels import Base, Parcel, Shipment, is_ours, open_parcels, ship
-from sidecrate.publish.parts import Entry, list_name
+from sidecrate.publish.parts import list_name
 from sidecrate.publish.repositories import inveniordm_metadata as mapping
-from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Upload, Work
-from sidecrate.publish.repositories.http import Http
+from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Work
 from sidecrate.publish.repositories.inveniordm_drafts import doi_of
 from sidecrate.publish.repositories.inveniordm_files import DraftFiles
-from sidecrate.publish.repositories.inveniordm_reading import InvenioRdmReader, Told
+from sidecrate.publish.repositories.inveniordm_reading import InvenioRdmReader
+from sidecrate.publish.repositories.server import (
+    LIMITS,
+    NOT_KNOWN_YET,
+    base_of,
+    files_by_path,
+    needed,
+    own_project,
+    refuse_too_much,
+    too_much,
+    uploads_of,
+)
 from sidecrate.publish.repositories.vocabularies import ServerVocabularies
+from sidecrate.publish.sending import Told
 from sidecrate.publish.trees import Progress
 
-SCHEME = "inveniordm"
-OPTIONS = ("publisher", "max_files", "max_file_bytes", "max_bytes")
 _FILES, _BYTES = 100, 10_000_000_000  # what InvenioRDM allows where nobody has set it; it cannot be asked
 _MORE = {"zenodo.org": 50_000_000_000, "sandbox.zenodo.org": 50_000_000_000}  # as their help pages say
 
@@ -55,14 +60,11 @@ class InvenioRdmRepository(InvenioRdmReader):
         The address cannot be one, or an option is unknown.
     """
 
+    scheme = "inveniordm"
+    options = ("publisher", *LIMITS)
+
     def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
-        self._options = dict(options or {})
-        if unknown := sorted(self._options.keys() - set(OPTIONS)):
-            raise InputError(
-                f"{location}: unknown option {unknown[0]}; an inveniordm repository knows {', '.join(OPTIONS)}"
-            )
-        self.server = location.removesuffix("/").removesuffix("/api")
-        super().__init__(Http(self.server, tokens.find(self.server, ask=False)))
+        super().__init__(location, options)
         self._known = ServerVocabularies(self._http)
 
     @property
@@ -70,19 +72,14 @@ class InvenioRdmRepository(InvenioRdmReader):
         """Return what the server takes, as far as it is known."""
         said = self._options
         largest = said.get("max_bytes", _MORE.get(self._http.host, _BYTES))
-        source = "the configuration" if said.keys() & {"max_files", "max_file_bytes", "max_bytes"} else "usual for it"
-        return Limits(said.get("max_files", _FILES), said.get("max_file_bytes", largest), largest, source)
-
-    @property
-    def _publisher(self) -> str:
-        return str(self._options.get("publisher") or self._http.host)
+        return Limits(said.get("max_files", _FILES), said.get("max_file_bytes", largest), largest, self._source)
 
     # ---- the way in
 
     def reserve(self, work: Work) -> Receipt:
         """Make the draft of the next version and return its receipt, with a DOI where the server gives one."""
         self._needs_token()
-        project = project_of(work.citation)
+        project = work.citation.project
         with remembered(work.memory, self.server, project) as memory:
             body, _ = self._metadata(work.citation)
             draft = self._drafts.place(body, project, self._newest(work), memory)
@@ -91,28 +88,27 @@ class InvenioRdmRepository(InvenioRdmReader):
 
     def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
         """Return what a deposit of this package would do; nothing is sent, no draft is made."""
-        work = _needed(work)
+        work = needed(work)
         newest = self._newest(work)
-        with remembered(work.memory, self.server, project_of(work.citation)) as memory:
+        with remembered(work.memory, self.server, work.citation.project) as memory:
             record, held, number = self._standing(newest, memory)
             cited = self._cited(work.citation, record, number, package)
             shipment = self._shipment(package, number, self._base(record, held, number))
             files = DraftFiles(self._http, str((record or {}).get("id", "")), memory)
             parcels = _planned(package, shipment, cited, files)
             sent = {parcel.name: files.is_held(parcel, held.get(parcel.name)) for parcel in parcels}
-        uploads = [Upload(parcel.name, parcel.size, None, sent[parcel.name]) for parcel in parcels]
-        uploads += [Upload(name, int(held[name]["size"]), None, True) for name in shipment.kept]
+        uploads = uploads_of(parcels, sent, _sizes(shipment.kept, held))
         body, found = self._metadata(cited)
         return DepositPlan(
-            repository=SCHEME,
+            repository=self.scheme,
             object_id=str((record or {}).get("parent", {}).get("id", "")),
             version=f"v{number}",
             uploads=tuple(sorted(uploads, key=lambda upload: upload.path)),
             is_new=not all(upload.is_held for upload in uploads),
             limits=self.limits,
             metadata=body,
-            contents={path: entry.file for path, entry in shipment.layout.index.items() if entry.file},
-            findings=(*found, *self._too_much(uploads)),
+            contents=files_by_path(shipment),
+            findings=(*found, *too_much(uploads, self.limits)),
         )
 
     def deposit(
@@ -136,11 +132,9 @@ class InvenioRdmRepository(InvenioRdmReader):
             The package is damaged, or of another project.
         """
         del by  # the token says who
-        work = _needed(work)
+        work = needed(work)
         self._needs_token()
-        project = project_of(work.citation)
-        if package.object_id != project:
-            raise InputError(f"{package.path.name}: a package of another project; deposit it from there")
+        project = own_project(package, work)
         with remembered(work.memory, self.server, project) as memory:
             if (done := self._done(package, work, memory)) is not None:
                 return done
@@ -183,7 +177,8 @@ class InvenioRdmRepository(InvenioRdmReader):
         shipment = self._shipment(package, number, self._base(draft, there, number))
         cited = self._cited(cited, draft, number, package)
         opened = open_parcels(package, shipment, cited)
-        self._refuse_too_much(package, shipment, opened, there)
+        uploads = uploads_of((*shipment.parts, *opened), {}, _sizes(shipment.kept, there))
+        refuse_too_much(package, uploads, self.limits)
         wanted = {p.name for p in (*shipment.parts, *opened)} | {*shipment.kept, list_name(number)}
         for name in sorted(filter(is_ours, there.keys() - wanted)):  # what somebody added by hand stays
             files.delete(name)
@@ -211,27 +206,9 @@ class InvenioRdmRepository(InvenioRdmReader):
         return latest, self.held(latest), int(latest["versions"]["index"]) + 1
 
     def _base(self, record: Json | None, held: Mapping[str, Json], number: int) -> Base | None:
-        """Return what earlier versions left that can be kept; None when their lists cannot be read."""
-        numbers = sorted(int(m[1]) for name in held if (m := restore.LIST.fullmatch(name)))
-        earlier = [one for one in numbers if one < number]
-        if record is None or not earlier:
+        if record is None:
             return None
-        part = "" if record.get("is_published") else "draft/"
-        place = f"api/records/{quote(record['id'])}/{part}files"
-        used: list[str] = []
-
-        def read(name: str) -> Any:
-            used.append(name)
-            with self._http.download(f"{place}/{quote(name)}/content") as (_, blocks):
-                return json.loads(b"".join(blocks))
-
-        try:
-            document, index = restore.resolve(list_name(earlier[-1]), read)
-            entries = {path: Entry(*entry) for path, entry in index.items()}
-            parts = {name: known for name, known in document["parts"].items() if _is_whole(held.get(name), known)}
-        except (RepositoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None  # everything is sent again: more than need be, but whole
-        return Base(earlier[-1], entries, parts, tuple(used))
+        return base_of(held, number, lambda name: self._bytes(record, name), _is_whole)
 
     def _shipment(self, package: Package, number: int, base: Base | None) -> Shipment:
         """Return what is to lie there; all in new parts when the old ones would be too many files."""
@@ -241,25 +218,6 @@ class InvenioRdmRepository(InvenioRdmReader):
         if base is not None and len(shipment.parts) + len(shipment.kept) + 8 > most:
             shipment = ship(package, number=number, base=None, part_bytes=room)
         return shipment
-
-    def _too_much(self, uploads: list[Upload]) -> Iterator[Finding]:
-        total, limits = sum(upload.bytes for upload in uploads), self.limits
-        where = f"{limits.source}; set max_bytes or max_files for this repository if it allows more"
-        if limits.bytes is not None and total > limits.bytes:
-            message = f"{total} bytes, a record may have {limits.bytes} ({where})"
-            yield Finding("error", "deposit.quota", "bytes", message, "ask its people for more room first")
-        if limits.files is not None and len(uploads) > limits.files:
-            message = f"{len(uploads)} files, a record may have {limits.files} ({where})"
-            yield Finding("error", "deposit.files", "files", message, "ask its people for more first")
-
-    def _refuse_too_much(
-        self, package: Package, shipment: Shipment, opened: list[Parcel], there: Mapping[str, Json]
-    ) -> None:
-        """Stop before a byte is sent when all of it cannot be taken."""
-        uploads = [Upload(p.name, p.size, None, False) for p in (*shipment.parts, *opened)]
-        uploads += [Upload(name, int(there[name]["size"]), None, True) for name in shipment.kept]
-        for finding in self._too_much(uploads):
-            raise RepositoryError(f"{package.path.name}: {finding.message}; {finding.advice}")
 
     # ---- what is said about it
 
@@ -273,7 +231,7 @@ class InvenioRdmRepository(InvenioRdmReader):
         )  # fmt: skip
 
     def _metadata(self, cited: Citation) -> tuple[Json, list[Finding]]:
-        return mapping.metadata(cited, self._known, project=project_of(cited), publisher=self._publisher)
+        return mapping.metadata(cited, self._known, project=cited.project, publisher=self._publisher)
 
     def _described(self, draft: Json, cited: Citation, package: Package | None = None) -> tuple[Json, Json]:
         """Return a draft that says what the citation says, and what was sent for it."""
@@ -288,60 +246,28 @@ class InvenioRdmRepository(InvenioRdmReader):
         parcels: Mapping[str, Json] | None = None,
         sent: Mapping[str, Any] | None = None,
     ) -> Receipt:
-        held = parcels or {}
-        return Receipt(
-            repository=SCHEME,
+        return self._receipt_of(
+            package,
+            parcels or {},
+            sent or {},
             object_id=str(record["parent"]["id"]),
             version=f"v{record['versions']['index']}",
-            package=package.identifier if package else None,
-            digest=package.digest if package else None,
-            files=len(package.digests) if package else 0,
-            bytes=package.bytes if package else 0,
-            new_bytes=sum(one["bytes"] for one in held.values() if not one.get("kept")),
-            deposited=now(),
-            contents=package.contents if package else {},
             doi=doi_of(record),
             concept_doi=doi_of(record.get("parent", {})),
             url=f"{self.server}/{'records' if status == 'published' else 'uploads'}/{record['id']}",
-            publisher=self._publisher,
             status=status,
-            server=self.server,
             record=str(record["id"]),
-            parcels={name: {k: v for k, v in one.items() if k != "kept"} for name, one in held.items()},
-            metadata=dict(sent or {}),
         )
-
-    def _newest(self, work: Work) -> Receipt | None:
-        own = [receipt for receipt in work.earlier if receipt.server == self.server]
-        return own[-1] if own else None
-
-    def _needs_token(self) -> None:
-        if not self._http.has_token:
-            self._http.use(tokens.find(self.server))
-        if not self._http.has_token:
-            name = tokens.variable(self.server)
-            raise RepositoryError(f"{self._http.host}: a deposit needs a token; make one there and put it into {name}")
-
-
-def project_of(cited: Citation) -> str:
-    """Return the identifier of the project a citation is part of."""
-    found = next((relation.urn for relation in cited.relations if relation.type == "IsPartOf" and relation.urn), None)
-    if found is None:
-        raise InputError(f"{cited.title}: the project has no identifier; run `sidecrate audit`")
-    return found
-
-
-def _needed(work: Work | None) -> Work:
-    if work is None:
-        raise InputError("a server has to be told what a package is; deposit it from its project")
-    return work
 
 
 def _planned(package: Package, shipment: Shipment, cited: Citation, files: DraftFiles) -> list[Parcel]:
     """Return every parcel that is new; the list of parts with stand-ins for digests that are not known yet."""
-    unknown = {"md5": "0" * 32, "sha256": "0" * 64}
-    listed = shipment.listed({p.name: {**unknown, **files.noted(p), "bytes": p.size} for p in shipment.parts})
+    listed = shipment.listed({p.name: {**NOT_KNOWN_YET, **files.noted(p), "bytes": p.size} for p in shipment.parts})
     return [*shipment.parts, listed, *open_parcels(package, shipment, cited)]
+
+
+def _sizes(names: Iterable[str], held: Mapping[str, Json]) -> dict[str, int]:
+    return {name: int(held[name]["size"]) for name in names}
 
 
 def _is_whole(entry: Mapping[str, Any] | None, known: Mapping[str, Any]) -> bool:

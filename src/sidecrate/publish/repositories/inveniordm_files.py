@@ -7,7 +7,6 @@ file whose content is sent again after the commit. So what is there is always as
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +17,6 @@ from sidecrate.publish.memory import Memory
 from sidecrate.publish.parcels import Parcel, digests_of
 from sidecrate.publish.repositories.http import Http
 from sidecrate.publish.sending import Reading
-from sidecrate.publish.virtual_zip import VirtualZip
 
 Json = dict[str, Any]
 Entry = Mapping[str, Any]
@@ -96,7 +94,7 @@ class DraftFiles:
     def noted(self, parcel: Parcel) -> Json:
         """Return the digests that were noted when exactly this content was sent; nothing when it was not."""
         noted = self._memory.file(parcel.name)
-        if noted.get("content") != content_of(parcel) or "md5" not in noted:
+        if noted.get("content") != parcel.fingerprint or "md5" not in noted:
             return {}
         return {name: noted[name] for name in ("md5", "sha256")}
 
@@ -119,7 +117,7 @@ class DraftFiles:
             entry, noted = None, {}
         if entry is None:
             entry = self._start(parcel)
-            noted = {"content": content_of(parcel), "created": entry.get("created"), "sent": []}
+            noted = {"content": parcel.fingerprint, "created": entry.get("created"), "sent": []}
             self._memory.set_file(parcel.name, noted)
         with Reading(parcel, tell) as reading:
             if _is_multipart(entry):
@@ -206,19 +204,11 @@ def by_name(answer: Any) -> dict[str, Json]:
     return {str(entry["key"]): entry for entry in listed if isinstance(entry, dict) and "key" in entry}
 
 
-def content_of(parcel: Parcel) -> str:
-    """Return what tells whether a parcel has the bytes it had last time, without reading it."""
-    if isinstance(parcel.source, VirtualZip):
-        listed = [f"{member.name}\t{member.sha256}\t{member.size}" for member in parcel.source.members]
-        return hashlib.sha256("\n".join(listed).encode()).hexdigest()
-    return hashlib.sha256(parcel.source).hexdigest()
-
-
 def _is_multipart(entry: Entry) -> bool:
     return entry.get("transfer", {}).get("type") == "M" and bool(entry.get("links", {}).get("parts"))
 
 
 def _goes_on(parcel: Parcel, entry: Entry, noted: Mapping[str, Any]) -> bool:
     """Return whether an unfinished multipart upload is the one that was noted, so that its pieces count."""
-    is_ours = noted.get("content") == content_of(parcel) and noted.get("created") == entry.get("created")
+    is_ours = noted.get("content") == parcel.fingerprint and noted.get("created") == entry.get("created")
     return is_ours and entry.get("size") == parcel.size and _is_multipart(entry)

@@ -5,38 +5,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sidecrate.errors import Finding, InputError, RepositoryError
+from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish import restore
 from sidecrate.publish.package import Package
 from sidecrate.publish.repositories import inveniordm_metadata as mapping
-from sidecrate.publish.repositories.base import DepositedVersion, Receipt
-from sidecrate.publish.repositories.http import Http
+from sidecrate.publish.repositories.base import AGAIN, DepositedVersion, Receipt
 from sidecrate.publish.repositories.inveniordm_drafts import Drafts, doi_of
 from sidecrate.publish.repositories.inveniordm_files import by_name
+from sidecrate.publish.repositories.server import (
+    ServerRepository,
+    download,
+    fetched,
+    gone,
+    read,
+    receipt_differences,
+)
 from sidecrate.publish.trees import Progress
 
 Json = dict[str, Any]
-_AGAIN = "deposit again; if it stays, ask the people who run the repository"
 
 
-class InvenioRdmReader:
-    """What needs no right but to see a record.
+class InvenioRdmReader(ServerRepository):
+    """What needs no right but to see a record; made like any `ServerRepository`."""
 
-    Parameters
-    ----------
-    http : Http
-    """
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-        self._drafts = Drafts(http)
+    def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(location, options)
+        self._drafts = Drafts(self._http)
 
     def check(
         self, receipt: Receipt, package: Package | None = None, progress: Progress | None = None
@@ -45,14 +44,9 @@ class InvenioRdmReader:
         del progress
         record = self._of(receipt)
         if record is None:
-            message = "the server does not have it, or does not show it to this token"
-            yield Finding("error", "deposit.gone", str(receipt.record), message, "look at it in a browser")
+            yield gone(str(receipt.record))
             return
-        if receipt.doi != doi_of(record) and receipt.doi:
-            message = f"the receipt says {receipt.doi}, the server {doi_of(record)}"
-            yield Finding("error", "deposit.doi", str(receipt.record), message, "cite what the server says")
-        if package is not None and package.digest != receipt.digest:
-            yield Finding("error", "deposit.digest", "receipt", "it is of another package", "deposit again")
+        yield from receipt_differences(receipt, package, str(receipt.record), doi_of(record))
         if receipt.parcels:
             yield from _file_differences(receipt.parcels, self.held(record))
         yield from mapping.differences(receipt.metadata, record.get("metadata", {}))
@@ -75,15 +69,12 @@ class InvenioRdmReader:
         for name in {entry[2]: entry[0] for entry in index.values() if entry[2] and not entry[3]}:
             wanted = {entry[0] for entry in index.values() if entry[2] == name}
             if name in held and {hashlib.sha256(self._bytes(found, name)).hexdigest()} != wanted:
-                yield Finding("error", "deposit.digest", name, "other bytes than its list of parts says", _AGAIN)
+                yield Finding("error", "deposit.digest", name, "other bytes than its list of parts says", AGAIN)
         if "datacite.json" in held:
             yield from mapping.cited_differences(json.loads(self._bytes(found, "datacite.json")), found)
 
     def _bytes(self, record: Json, name: str) -> bytes:
-        part = "" if record.get("is_published") else "draft/"
-        place = f"api/records/{quote(record['id'])}/{part}files/{quote(name)}/content"
-        with self._http.download(place) as (_, blocks):
-            return b"".join(blocks)
+        return read(self._http, f"{_files_at(record)}/{quote(name)}/content")
 
     def _of(self, receipt: Receipt) -> Json | None:
         record = str(receipt.record)
@@ -93,8 +84,7 @@ class InvenioRdmReader:
 
     def held(self, record: Json) -> dict[str, Json]:
         """Return name → entry of the files of a draft or a record."""
-        part = "" if record.get("is_published") else "draft/"
-        return by_name(self._http.call("GET", f"api/records/{quote(record['id'])}/{part}files").data)
+        return by_name(self._http.call("GET", _files_at(record)).data)
 
     def versions(self, object_id: str) -> list[DepositedVersion]:
         """Return the published versions of a record, oldest first."""
@@ -110,20 +100,17 @@ class InvenioRdmReader:
         self, object_id: str, target: Path, *, version: str | None = None, progress: Progress | None = None
     ) -> Path:
         """Download a version and put its bag together at `target`."""
-        if target.exists():
-            raise InputError(f"{target.name}: is there already; choose another name or remove it")
         record = self._version(object_id, version)
         held = self.held(record)
-        told = Told(sum(int(entry["size"]) for entry in held.values()), progress)
-        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=f".{target.name}.") as folder:
-            for name, entry in held.items():
-                self._download(record, name, entry, Path(folder), told.of(name))
-            try:
-                restore.restore(Path(folder), Path(folder) / "bag")
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise RepositoryError(f"{self._http.host}: {record['id']} is no whole bag ({error})") from error
-            (Path(folder) / "bag").rename(target)
-        return target
+
+        def get(name: str, folder: Path, tell: Callable[[int], None]) -> None:
+            if "/" in name or not restore.is_safe(name):
+                raise RepositoryError(f"{self._http.host}: a file is called {name!r}; not downloaded")
+            place = f"{_files_at(record)}/{quote(name)}/content"
+            download(self._http, place, folder / name, held[name].get("size"), tell)
+
+        sizes = {name: int(entry["size"]) for name, entry in held.items()}
+        return fetched(target, sizes, get, f"{self._http.host}: {record['id']}", progress)
 
     def _version(self, object_id: str, version: str | None) -> Json:
         record = self._drafts.latest(object_id) or self._drafts.record(object_id)
@@ -135,37 +122,9 @@ class InvenioRdmReader:
             raise RepositoryError(f"{self._http.host}: no published {object_id} {version or ''}; check the id")
         return record
 
-    def _download(self, record: Json, name: str, entry: Json, folder: Path, tell: Callable[[int], None]) -> None:
-        if "/" in name or not restore.is_safe(name):
-            raise RepositoryError(f"{self._http.host}: a file is called {name!r}; not downloaded")
-        place = f"api/records/{quote(record['id'])}/files/{quote(name)}/content"
-        with self._http.download(place) as (_, blocks), (folder / name).open("wb") as file:
-            for block in blocks:
-                file.write(block)
-                tell(len(block))
-        if (folder / name).stat().st_size != entry.get("size"):
-            raise RepositoryError(
-                f"{self._http.host}: {name} came with another size than it is said to have; try again"
-            )
 
-
-@dataclass
-class Told:
-    """Progress over all files of a deposit, in bytes."""
-
-    total: int
-    progress: Progress | None
-    done: int = 0
-
-    def of(self, name: str) -> Callable[[int], None]:
-        """Return what is told about one file."""
-
-        def tell(count: int) -> None:
-            self.done += count
-            if self.progress is not None:
-                self.progress(min(self.done, self.total), self.total, name)
-
-        return tell
+def _files_at(record: Json) -> str:
+    return f"api/records/{quote(record['id'])}/{'' if record.get('is_published') else 'draft/'}files"
 
 
 def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, Json]) -> Iterator[Finding]:
@@ -177,12 +136,12 @@ def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, 
             message = f"it is called {sums.pop(checksum)} there"
             yield Finding("error", "deposit.renamed", name, message, "rename it back")
         elif entry is None:
-            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", _AGAIN)
+            yield Finding("error", "deposit.missing", name, "the repository does not hold the file", AGAIN)
         elif entry.get("size") != known["bytes"]:
             message = f"{entry.get('size')} bytes there, {known['bytes']} were sent"
-            yield Finding("error", "deposit.size", name, message, _AGAIN)
+            yield Finding("error", "deposit.size", name, message, AGAIN)
         elif entry.get("checksum") != checksum:
-            yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", _AGAIN)
+            yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", AGAIN)
     for name in sorted(sums.values()):
         advice = "somebody may have added it; it is no part of the bag"
         yield Finding("warning", "deposit.extra", name, "the repository holds a file that was not sent", advice)
@@ -194,9 +153,9 @@ def _part_differences(
     """Yield a finding for each part that is not there as the list of parts says."""
     used = {entry[2] for entry in index.values() if entry[2] and entry[3]}
     for name in sorted(used - parts.keys()):
-        yield Finding("error", "deposit.list", name, "the list of parts does not say what it is", _AGAIN)
+        yield Finding("error", "deposit.list", name, "the list of parts does not say what it is", AGAIN)
     named = {name: parts[name] for name in used & parts.keys()}
     there = {name: entry for name, entry in held.items() if name in named or name.endswith(".zip")}
     yield from _file_differences(named, there)
     for name in sorted({entry[2] for entry in index.values() if entry[2]} - held.keys() - used):
-        yield Finding("error", "deposit.missing", name, "the repository does not hold the file", _AGAIN)
+        yield Finding("error", "deposit.missing", name, "the repository does not hold the file", AGAIN)

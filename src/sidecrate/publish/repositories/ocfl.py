@@ -61,6 +61,8 @@ class OcflRepository:
         None are known.
     """
 
+    gives_dois = False
+
     def __init__(self, location: str, options: Mapping[str, Any] | None = None) -> None:
         del options
         try:

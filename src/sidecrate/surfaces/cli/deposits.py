@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,7 +153,7 @@ def _show_plan(project: Project, package: Path | None, to: str, as_json: bool) -
 
     def show(out: Console) -> None:
         out.print(table(["file", "bytes", ""], rows))
-        if planned.contents:
+        if planned.metadata:
             out.print(table(["metadata", "as it will appear"], list(_told(planned))))
         if len(limits) > 1:
             out.print(", ".join(f"{key} {value}" for key, value in limits.items()), markup=False)
@@ -164,8 +165,6 @@ def _show_plan(project: Project, package: Path | None, to: str, as_json: bool) -
 
 
 def _told(planned: DepositPlan) -> list[list[Any]]:
-    import json
-
     return [
         [key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)]
         for key, value in planned.metadata.items()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from sidecrate.digests import files_below
 from sidecrate.errors import InputError, NetworkError, RepositoryError
@@ -222,6 +223,23 @@ def test_a_changed_package_replaces_what_the_draft_holds(made, tmp_path, server,
     again = there.deposit(made.pack(tmp_path / "again"), work=work(draft))
     assert again.record == draft.record
     assert_whole(server, again)
+
+
+def test_what_somebody_added_by_hand_stays_and_a_file_that_came_twice_goes(made, tmp_path, server, package, work):
+    there = repository(server)
+    draft = there.deposit(package, work=work())
+    for name in ("by hand.pdf", "restore.py"):
+        place = f"{server.url}/api/datasets/{draft.record}/add"
+        answer = requests.post(
+            place, files={"file": (name, b"new")}, headers={"X-Dataverse-key": server.token}, timeout=9
+        )
+        assert answer.status_code == 200
+    assert {"by hand.pdf", "restore-1.py"} <= held(server).keys()
+    made.keep("other.bin", b"other")
+    again = there.deposit(made.pack(tmp_path / "again"), work=work(draft))
+    assert held(server).keys() == {*again.parcels, "by hand.pdf"}
+    found = {(one.severity, one.code, one.where) for one in there.check(again) if one.code.startswith("deposit")}
+    assert found == {("warning", "deposit.extra", "by hand.pdf")}
 
 
 # ------------------------------------------------------------------------------------------------------- faults

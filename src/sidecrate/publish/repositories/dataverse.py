@@ -8,6 +8,7 @@ DOI of the dataset.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from sidecrate.errors import Finding, RepositoryError
 from sidecrate.publish.cite import Citation
 from sidecrate.publish.memory import Memory, remembered
 from sidecrate.publish.package import Package
-from sidecrate.publish.parcels import Parcel, Shipment, open_parcels, ship
+from sidecrate.publish.parcels import Parcel, Shipment, is_ours, open_parcels, ship
 from sidecrate.publish.parts import list_name
 from sidecrate.publish.repositories import dataverse_metadata as mapping
 from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Work
@@ -185,7 +186,7 @@ class DataverseRepository(DataverseReader):
     def _send(
         self, package: Package, cited: Citation, dataset: int, number: int, memory: Memory, progress: Progress | None
     ) -> dict[str, Json]:
-        """See to it that the draft holds the package and nothing else; return name → size and digests of each file."""
+        """See to it that the draft holds the package and nothing else of ours; return name → size and digests."""
         files = DatasetFiles(self._api, dataset, memory)
         there = files.entries()
         limits = self._limits(dataset, there)
@@ -205,7 +206,7 @@ class DataverseRepository(DataverseReader):
 
     @staticmethod
     def _take_out(files: DatasetFiles, there: Mapping[str, Json], wanted: set[str]) -> None:
-        for name in sorted(there.keys() - wanted):
+        for name in sorted(filter(_is_ours, there.keys() - wanted)):  # what somebody added by hand stays
             files.delete(there[name])
 
     def _shipment(self, package: Package, number: int, held: Mapping[str, Json], limits: Limits) -> Shipment:
@@ -280,6 +281,11 @@ class DataverseRepository(DataverseReader):
             status=status,
             record=str(dataset),
         )
+
+
+def _is_ours(name: str) -> bool:
+    """Return whether a file is one that deposits are made of, perhaps under the name a second one of a name gets."""
+    return is_ours(name) or is_ours(re.sub(r"-\d+(?=\.\w+$)", "", name))
 
 
 def _put(files: DatasetFiles, parcel: Parcel, there: Mapping[str, Json], told: Told) -> Json:

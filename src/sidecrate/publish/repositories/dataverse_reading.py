@@ -16,7 +16,14 @@ from sidecrate.publish.repositories.base import AGAIN, DepositedVersion, Receipt
 from sidecrate.publish.repositories.dataverse_api import Api, DataverseHttp
 from sidecrate.publish.repositories.dataverse_drafts import Datasets, doi_of, name_of
 from sidecrate.publish.repositories.dataverse_files import checksum_of, entries_of
-from sidecrate.publish.repositories.server import ServerRepository, download, fetched, gone, receipt_differences
+from sidecrate.publish.repositories.server import (
+    ServerRepository,
+    download,
+    fetched,
+    gone,
+    not_sent,
+    receipt_differences,
+)
 from sidecrate.publish.trees import Progress
 
 Json = dict[str, Any]
@@ -113,7 +120,7 @@ def file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, J
         else:
             yield from _differs(name, known, entry)
     for path in sorted(others.values()):
-        yield Finding("error", "deposit.extra", path, "the repository holds a file that was not sent", AGAIN)
+        yield not_sent(path)
 
 
 def _differs(name: str, known: Mapping[str, Any], entry: Json) -> Iterator[Finding]:

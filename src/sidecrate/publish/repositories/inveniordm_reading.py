@@ -22,6 +22,7 @@ from sidecrate.publish.repositories.server import (
     download,
     fetched,
     gone,
+    not_sent,
     read,
     receipt_differences,
 )
@@ -143,8 +144,7 @@ def _file_differences(sent: Mapping[str, Mapping[str, Any]], held: Mapping[str, 
         elif entry.get("checksum") != checksum:
             yield Finding("error", "deposit.digest", name, "the repository holds other bytes than were sent", AGAIN)
     for name in sorted(sums.values()):
-        advice = "somebody may have added it; it is no part of the bag"
-        yield Finding("warning", "deposit.extra", name, "the repository holds a file that was not sent", advice)
+        yield not_sent(name)
 
 
 def _part_differences(

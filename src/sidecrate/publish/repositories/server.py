@@ -213,6 +213,12 @@ def gone(where: str) -> Finding:
     return Finding("error", "deposit.gone", where, message, "look at it in a browser")
 
 
+def not_sent(name: str) -> Finding:
+    """Return the finding that there is a file which no deposit has sent."""
+    advice = "somebody may have added it; it is no part of the bag"
+    return Finding("warning", "deposit.extra", name, "the repository holds a file that was not sent", advice)
+
+
 def receipt_differences(receipt: Receipt, package: Package | None, where: str, doi: str | None) -> Iterator[Finding]:
     """Yield how a receipt differs from the DOI the server names and from the package, when it is given."""
     if receipt.doi and receipt.doi != doi:

@@ -157,6 +157,23 @@ def test_labels_that_do_not_build_on_the_newest_say_so(run: Cli, with_image: Pat
     assert "label merge labels@v3 labels@v2" in err
 
 
+@pytest.mark.parametrize("words", [[], ["--debug"]])
+def test_a_secret_in_an_error_stays_unsaid(
+    run: Cli, project: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("LAB_TOKEN", "hush-4711-hush")
+    code, _, err = run(*words, "-C", project, "show", "hush-4711-hush")
+    assert code == 3
+    assert "[removed]" in err and "hush-4711" not in err
+    assert ("Traceback" in err) is bool(words)
+
+
+def test_debug_of_another_program_is_not_ours(run: Cli, project: Path) -> None:
+    code, _, err = run("-C", project, "run", "--input", "image=nothing@v1", "--", "true", "--debug")
+    assert code == 3
+    assert "nothing@v1" in err and "Traceback" not in err
+
+
 def test_a_folder_that_is_gone_is_told(project: Path, tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     command = f'cd {tmp_path / "gone"} && rmdir {tmp_path / "gone"} && "$@"'

@@ -86,14 +86,19 @@ def withheld(values: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
+def without_secrets(text: str) -> str:
+    """Return text without the secrets of the environment and without what is named as one."""
+    for secret in secrets():
+        text = text.replace(secret, _REMOVED)
+    return _NAMED.sub(rf"\g<before>{_REMOVED}", _IN_ADDRESS.sub(f"{_REMOVED}@", text))
+
+
 def scrub(text: str, root: Path) -> str:
     """Return text without secrets and without paths of this machine.
 
     Paths below `root` become relative to it; any other absolute path keeps its last part only.
     """
-    for secret in secrets():
-        text = text.replace(secret, _REMOVED)
-    text = _NAMED.sub(rf"\g<before>{_REMOVED}", _IN_ADDRESS.sub(f"{_REMOVED}@", text))
+    text = without_secrets(text)
     text = re.sub(rf"{re.escape(str(root))}(?=[/\s'\",;:)\]}}]|$)/?", "", text)
     for folder in {str(Path.cwd()), home()} - {"/"}:  # whole, because a blank may be in their names
         text = text.replace(f"{folder}/", "…/")

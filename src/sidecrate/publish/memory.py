@@ -39,7 +39,7 @@ class Memory:
     def set(self, **facts: Any) -> None:
         """Remember facts; None forgets one."""
         self._facts = {name: value for name, value in {**self._facts, **facts}.items() if value is not None}
-        write_atomic(self._path, canonical_json(self._facts))
+        write_atomic(self._path, canonical_json(self._facts), 0o600)  # addresses in it may be as good as a key
 
     def file(self, name: str) -> dict[str, Any]:
         """Return what is known about a file that is being sent."""

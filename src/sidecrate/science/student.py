@@ -58,7 +58,8 @@ def choose_weights(lesson: Lesson, chosen: Mapping[str, float] | None) -> NDArra
     """Return the weight of each class: those chosen, or the inverse root of its share of the labels."""
     if chosen is not None:
         if set(chosen) != set(lesson.classes) or min(chosen.values()) <= 0:
-            raise InputError(f"class_weights: give each of {list(lesson.classes)} a weight above 0")
+            known = ", ".join(lesson.classes)
+            raise InputError(f"class weights: give every class a weight above 0, background too ({known})")
         return np.array([chosen[name] for name in lesson.classes], np.float32)
     counts = lesson.counts()
     return np.asarray(np.minimum(np.sqrt(counts.max() / counts), _HEAVIEST), np.float32)

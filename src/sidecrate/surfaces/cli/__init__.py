@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.simplefilter("ignore")
     _ready_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments  # after it comes another's command
+    debug = "--debug" in own
     try:
         _check_start(arguments)
         code = cli.main(arguments, prog_name="sidecrate", standalone_mode=False)
@@ -102,24 +104,28 @@ def main(arguments: list[str] | None = None) -> None:
         say("stopped; what was complete is kept, run the same command to go on")
         sys.exit(130)
     except SidecrateError as error:
-        if debug:
-            raise
-        say(f"error: {_one_line(error)}")
+        _say_error(_one_line(error), debug)
         sys.exit(error.exit_code)
     except ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
-        if debug:
-            raise
-        say(f"error: {_one_line(error)}; check the path, its permissions and the free space, then repeat the command")
+        advice = "check the path, its permissions and the free space, then repeat the command"
+        _say_error(f"{_one_line(error)}; {advice}", debug)
         sys.exit(3)
     except Exception as error:
-        if debug:
-            raise
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}"
-        say(f"error: {reason}; nothing was lost, `sidecrate --debug …` shows where")
+        _say_error(f"{reason}; nothing was lost, `sidecrate --debug …` shows where", debug)
         sys.exit(3)
+
+
+def _say_error(message: str, debug: bool) -> None:
+    """Print an error, and where it was when asked; a secret that a library has put into its words stays unsaid."""
+    from sidecrate.provenance.environment import without_secrets
+
+    if debug:
+        say(without_secrets(traceback.format_exc()))
+    say(f"error: {without_secrets(message)}")
 
 
 def _ready_streams() -> None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
@@ -94,7 +95,7 @@ class Service:
         return answer
 
 
-class FakeServer:
+class FakeServer(ABC):
     """Ports in threads, as a context manager.
 
     Attributes
@@ -124,9 +125,9 @@ class FakeServer:
         self._ports: list[Port] = []
         self._due: list[tuple[float, Callable[[], None]]] = []
 
+    @abstractmethod
     def services(self) -> list[Service]:
         """Return the services to be given a port."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="sidecrate-testing-"))

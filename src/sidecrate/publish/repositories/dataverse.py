@@ -119,7 +119,7 @@ class DataverseRepository(DataverseReader):
             limits=limits,
             metadata=body,
             contents=files_by_path(shipment),
-            findings=(*found, *too_much(uploads, limits)),
+            findings=tuple(dict.fromkeys((*found, *too_much(uploads, limits)))),
         )
 
     def deposit(

@@ -108,7 +108,7 @@ class InvenioRdmRepository(InvenioRdmReader):
             limits=self.limits,
             metadata=body,
             contents=files_by_path(shipment),
-            findings=(*found, *too_much(uploads, self.limits)),
+            findings=tuple(dict.fromkeys((*found, *too_much(uploads, self.limits)))),
         )
 
     def deposit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sidecrate.project import Project
-    from sidecrate.publish.repositories.base import DepositPlan
+    from sidecrate.publish.repositories.base import DepositPlan, Limits
 
 TO = click.option(
     "--to",
@@ -155,13 +156,22 @@ def _show_plan(project: Project, package: Path | None, to: str, as_json: bool) -
         out.print(table(["file", "bytes", ""], rows))
         if planned.metadata:
             out.print(table(["metadata", "as it will appear"], list(_told(planned))))
-        if len(limits) > 1:
-            out.print(", ".join(f"{key} {value}" for key, value in limits.items()), markup=False)
+        if known := list(_limits(planned.limits)):
+            out.print(f"limits ({planned.limits.source}): {', '.join(known)}", markup=False)
         show_findings(out, planned.findings)
         what = f"{planned.object_id or 'a new record'} {planned.version}"
         out.print(f"{what}: {size(planned.new_bytes)} to send; nothing was sent", markup=False)
 
     emit(data, as_json, show)
+
+
+def _limits(limits: Limits) -> Iterator[str]:
+    if limits.files is not None:
+        yield f"{limits.files} files"
+    if limits.file_bytes is not None:
+        yield f"{size(limits.file_bytes)} a file"
+    if limits.bytes is not None:
+        yield f"{size(limits.bytes)} in all"
 
 
 def _told(planned: DepositPlan) -> list[list[Any]]:

@@ -175,6 +175,8 @@ def test_reserve_deposit_publish_next_version_and_back(made, tmp_path, server, w
     published = there.deposit(package, work=work(reserved, draft), publish=True)
     assert (published.status, published.version) == ("published", "1.0")
     assert there.deposit(package, work=work(reserved, draft, published)) == published
+    planned = there.plan(package, work(reserved, draft, published))
+    assert (planned.is_new, planned.version, planned.new_bytes) == (False, "1.0", 0)
 
     made.keep("other.bin", os.urandom(3_000))
     second = made.pack(tmp_path / "second")

@@ -33,6 +33,7 @@ from sidecrate.publish.repositories.server import (
     base_of,
     files_by_path,
     needed,
+    nothing_to_do,
     own_project,
     read,
     refuse_too_much,
@@ -95,6 +96,8 @@ class DataverseRepository(DataverseReader):
     def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
         """Return what a deposit of this package would do; nothing is sent, no dataset is made."""
         work = needed(work)
+        if (done := self._published(package, work)) is not None:
+            return nothing_to_do(done)
         with remembered(work.memory, self.server, work.citation.project) as memory:
             dataset = known_dataset(self._datasets, self._newest(work), memory) if self._http.has_token else None
             version = self._datasets.version(dataset) if dataset is not None else None

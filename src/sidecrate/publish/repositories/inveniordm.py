@@ -29,6 +29,7 @@ from sidecrate.publish.repositories.server import (
     base_of,
     files_by_path,
     needed,
+    nothing_to_do,
     own_project,
     refuse_too_much,
     too_much,
@@ -89,6 +90,8 @@ class InvenioRdmRepository(InvenioRdmReader):
     def plan(self, package: Package, work: Work | None = None) -> DepositPlan:
         """Return what a deposit of this package would do; nothing is sent, no draft is made."""
         work = needed(work)
+        if (done := self._published(package, work)) is not None:
+            return nothing_to_do(done)
         newest = self._newest(work)
         with remembered(work.memory, self.server, work.citation.project) as memory:
             record, held, number = self._standing(newest, memory)

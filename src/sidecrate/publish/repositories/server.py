@@ -15,7 +15,7 @@ from sidecrate.publish import restore, tokens
 from sidecrate.publish.package import Package
 from sidecrate.publish.parcels import Base, Parcel, Shipment
 from sidecrate.publish.parts import Entry, list_name
-from sidecrate.publish.repositories.base import Limits, Receipt, Upload, Work
+from sidecrate.publish.repositories.base import DepositPlan, Limits, Receipt, Upload, Work
 from sidecrate.publish.repositories.http import Http
 from sidecrate.publish.sending import Told
 from sidecrate.publish.trees import Progress
@@ -71,6 +71,12 @@ class ServerRepository:
     def _newest(self, work: Work) -> Receipt | None:
         own = [receipt for receipt in work.earlier if receipt.server == self.server]
         return own[-1] if own else None
+
+    def _published(self, package: Package, work: Work) -> Receipt | None:
+        """Return the newest receipt when it says that exactly this package is out already."""
+        newest = self._newest(work)
+        is_out = newest is not None and newest.status == "published" and newest.digest == package.digest
+        return newest if is_out else None
 
     def _needs_token(self) -> None:
         if not self._http.has_token:
@@ -172,6 +178,14 @@ def uploads_of(parcels: Sequence[Parcel], held: Mapping[str, bool], kept: Mappin
     """Return every file of a version: new parcels, held already or not, and the bytes of those that stay."""
     new = [Upload(parcel.name, parcel.size, None, held.get(parcel.name, False)) for parcel in parcels]
     return new + [Upload(name, size, None, True) for name, size in kept.items()]
+
+
+def nothing_to_do(receipt: Receipt) -> DepositPlan:
+    """Return the plan for a package that is published already."""
+    uploads = tuple(Upload(name, int(one["bytes"]), None, True) for name, one in sorted(receipt.parcels.items()))
+    return DepositPlan(
+        receipt.repository, receipt.object_id, receipt.version, uploads, False, metadata=receipt.metadata
+    )
 
 
 def files_by_path(shipment: Shipment) -> dict[str, str]:
